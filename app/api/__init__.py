@@ -1,0 +1,7 @@
+"""The api edge."""
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Enter the routes of this edge."""

@@ -1,0 +1,55 @@
+"""The tables. Importing this package maps all of them; import a class from here, its enums from its own module."""
+
+from app.models.audit import AuditRecord
+from app.models.customers import Account, Customer
+from app.models.invoices import (
+    BillingRun,
+    BillingRunItem,
+    Invoice,
+    InvoiceLine,
+    InvoiceSeries,
+    SellerRegistration,
+    TaxRate,
+)
+from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFile
+from app.models.payments import Payment, WebhookMessage
+from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
+from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
+from app.models.users import ApiKey, User
+from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "AuditRecord",
+    "BillingRun",
+    "BillingRunItem",
+    "ChargePosition",
+    "Customer",
+    "DeadLetter",
+    "EventKey",
+    "IdempotencyRecord",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "JobRun",
+    "Journal",
+    "Metric",
+    "OutboxMessage",
+    "Payment",
+    "PlanVersion",
+    "Posting",
+    "PriceComponent",
+    "PricePlan",
+    "SellerRegistration",
+    "StoredFile",
+    "Subscription",
+    "TaxRate",
+    "UsageDelta",
+    "UsageEvent",
+    "UsageRollup",
+    "User",
+    "Wallet",
+    "WalletTransaction",
+    "WebhookMessage",
+]

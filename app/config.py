@@ -1,0 +1,177 @@
+"""Settings: one frozen value read from the environment, every problem told at once.
+
+`make run` writes where its PostgreSQL and Redis listen to `DATA/services.json`; a command started beside it finds them there
+when `DATABASE_URL` and `REDIS_URL` are not set.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
+
+
+class BadSettings(ValueError):
+    """The environment cannot be used; the message lists every problem, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that differs between two installations. `.env.example` has a line for each."""
+
+    environment: str = "development"
+    database_url: str = ""
+    redis_url: str = ""
+    secret_key: str = ""
+    data_dir: Path = Path("var")
+    public_url: str = "http://127.0.0.1:8000"
+    trusted_hosts: tuple[str, ...] = ()
+    proxy_hops: int = 0
+    development_sign_in: bool = False
+    log_level: str = "INFO"
+    database_pool_size: int = 8
+    database_pool_timeout_seconds: int = 2
+    statement_timeout_ms: int = 30_000
+    event_max_age_days: int = 35
+    event_max_ahead_seconds: int = 300
+    billing_grace_hours: int = 0
+    park_above_mean_times: int = 10
+    auth0_domain: str = ""
+    auth0_client_id: str = ""
+    auth0_client_secret: str = ""
+    stripe_secret_key: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_api_url: str = ""
+    razorpay_key_id: str = ""
+    razorpay_key_secret: str = ""
+    razorpay_webhook_secret: str = ""
+    razorpay_api_url: str = ""
+    sandbox_url: str = ""
+    sandbox_public_url: str = ""
+    s3_endpoint_url: str = ""
+    s3_bucket: str = ""
+    s3_access_key_id: str = ""
+    s3_secret_access_key: str = ""
+    smtp_url: str = ""
+    mail_from: str = "OTPless Billing <billing@otpless.example>"
+
+    @property
+    def production(self) -> bool:
+        """True where real money is at stake: weak values are refused."""
+        return self.environment == "production"
+
+    @property
+    def files_dir(self) -> Path:
+        """Where the directory file store keeps documents."""
+        return self.data_dir / "files"
+
+    @property
+    def mail_dir(self) -> Path:
+        """Where mails are written as .eml when no SMTP server is set."""
+        return self.data_dir / "mail"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from the environment and from the running embedded services.
+
+        Raises:
+            BadSettings: with every problem found, one a line.
+        """
+        source = dict(os.environ if environ is None else environ)
+        data_dir = Path(source.get("DATA_DIR") or source.get("DATA") or "var")
+        source = {**_embedded_services(data_dir), **{k: v for k, v in source.items() if v != ""}}
+        source["DATA_DIR"] = str(data_dir)
+        problems: list[str] = []
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            if name in source:
+                read = _READERS[type(field.default)]
+                try:
+                    values[field.name] = read(source[name])
+                except ValueError as error:
+                    problems.append(f"{name}={source[name]!r}: {error}")
+        if not problems:
+            settings = cls(**values)
+            problems = settings._problems()
+        if problems:
+            raise BadSettings("The settings cannot be used:\n  " + "\n  ".join(problems))
+        return settings
+
+    def _problems(self) -> list[str]:
+        problems = []
+        if not self.database_url:
+            problems.append("DATABASE_URL is not set and no `make run` is going: set it, or start `make run`.")
+        if self.environment not in {"development", "test", "production"}:
+            problems.append(f"ENVIRONMENT={self.environment!r}: choose development, test or production.")
+        if self.secret_key in WEAK_SECRETS:
+            problems.append(f"SECRET_KEY is not set: set it to 32 random bytes, for instance {secrets.token_hex(32)}")
+        if self.production:
+            if len(self.secret_key) < 32:
+                problems.append("SECRET_KEY is shorter than 32 characters.")
+            if self.development_sign_in:
+                problems.append("DEVELOPMENT_SIGN_IN must not be on in production.")
+            if not self.public_url.startswith("https://"):
+                problems.append("PUBLIC_URL must start with https:// in production.")
+            if not self.trusted_hosts:
+                problems.append("TRUSTED_HOSTS is not set: name the hosts that this installation answers for.")
+        return problems
+
+    @property
+    def on_loopback(self) -> bool:
+        """True when the public address is this machine only."""
+        return (urlsplit(self.public_url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
+
+
+def current_settings() -> Settings:
+    """Return the settings of the running application.
+
+    Raises:
+        RuntimeError: outside an application context.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    return settings
+
+
+def _embedded_services(data_dir: Path) -> dict[str, str]:
+    try:
+        found = json.loads((data_dir / "services.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: str(value) for key, value in found.items() if key.isupper()}
+
+
+def _read_bool(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("write true or false")
+
+
+def _read_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("write a whole number") from None
+
+
+def _read_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    bool: _read_bool,
+    int: _read_int,
+    str: str,
+    tuple: _read_list,
+    type(Path()): Path,
+}

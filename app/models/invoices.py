@@ -1,0 +1,274 @@
+"""Invoices with their lines, the number series, the tax data behind them, and the runs that make them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Base
+from app.models.base import Amount, CreatedAt, Currency, Identified, Quantity, Timestamped, money
+from app.models.customers import Account, Customer
+from app.models.plans import PlanVersion, PriceComponent, Subscription
+
+
+class InvoiceStatus(StrEnum):
+    """The life of an invoice; the allowed moves are in `app.domain.states`."""
+
+    draft = "draft"
+    parked = "parked"
+    issued = "issued"
+    partially_paid = "partially_paid"
+    paid = "paid"
+    overdue = "overdue"
+    uncollectible = "uncollectible"
+    cancelled = "cancelled"
+
+
+class InvoiceKind(StrEnum):
+    """What the document is in law; each has a number series of its own."""
+
+    tax_invoice = "tax_invoice"
+    export_invoice = "export_invoice"
+    credit_note = "credit_note"
+
+
+class InvoiceOrigin(StrEnum):
+    """Made by a billing run, one per account and period, or by a person."""
+
+    run = "run"
+    manual = "manual"
+
+
+class LineKind(StrEnum):
+    """What a line charges for. `adjustment` is late usage of an invoiced period."""
+
+    usage = "usage"
+    fixed = "fixed"
+    adjustment = "adjustment"
+    manual = "manual"
+
+
+class RunStatus(StrEnum):
+    """Where a billing run, or one account in it, stands."""
+
+    pending = "pending"
+    running = "running"
+    done = "done"
+    failed = "failed"
+
+
+class ItemStatus(StrEnum):
+    """What became of one account in a billing run."""
+
+    pending = "pending"
+    issued = "issued"
+    nothing_owed = "nothing_owed"
+    parked = "parked"
+    failed = "failed"
+
+
+class SellerRegistration(Identified, Timestamped, Base):
+    """A GST registration of the seller: one per State, with the dates from which it holds."""
+
+    __tablename__ = "seller_registrations"
+
+    legal_name: Mapped[str]
+    gstin: Mapped[str] = mapped_column(unique=True)
+    state_code: Mapped[str]
+    address_line1: Mapped[str]
+    address_line2: Mapped[str | None]
+    city: Mapped[str]
+    postal_code: Mapped[str]
+    country: Mapped[str] = mapped_column(default="IN")
+    series_prefix: Mapped[str] = mapped_column(info={"help": "Starts every document number; at most 4 characters."})
+    lut_number: Mapped[str | None] = mapped_column(info={"help": "Letter of undertaking for exports without tax."})
+    lut_from: Mapped[date | None]
+    lut_until: Mapped[date | None]
+    is_default: Mapped[bool] = mapped_column(default=False)
+    valid_from: Mapped[date]
+    valid_until: Mapped[date | None]
+    bank_details: Mapped[str | None]
+
+    def __str__(self) -> str:
+        return f"{self.legal_name} ({self.gstin})"
+
+
+class TaxRate(Identified, Timestamped, Base):
+    """The rate of a jurisdiction's tax for a service code from a date on. Percent: 18 is 18 %."""
+
+    __tablename__ = "tax_rates"
+    __table_args__ = (UniqueConstraint("jurisdiction", "service_code", "valid_from"), CheckConstraint("rate BETWEEN 0 AND 100", name="rate"))
+
+    jurisdiction: Mapped[str] = mapped_column(default="IN", info={"help": "Country code: IN is GST."})
+    service_code: Mapped[str] = mapped_column(info={"help": "SAC; * is every code without a row of its own."})
+    rate: Mapped[Decimal] = mapped_column(Numeric(6, 3), info={"help": "Percent."})
+    valid_from: Mapped[date]
+
+    def __str__(self) -> str:
+        return f"{self.jurisdiction} {self.service_code} {self.rate} %"
+
+
+class InvoiceSeries(Identified, Base):
+    """The consecutive numbers of one registration, document kind and Indian financial year (CGST Rule 46(b)).
+
+    The row is locked by whoever takes a number and rolls back with them, so no number is lost or given twice.
+    """
+
+    __tablename__ = "invoice_series"
+    __table_args__ = (UniqueConstraint("registration_id", "kind", "financial_year"),)
+
+    registration_id: Mapped[UUID] = mapped_column(ForeignKey("seller_registrations.id", ondelete="RESTRICT"))
+    kind: Mapped[InvoiceKind]
+    financial_year: Mapped[str] = mapped_column(info={"help": "2026-27"})
+    prefix: Mapped[str]
+    last_number: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+
+    registration: Mapped[SellerRegistration] = relationship()
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.financial_year}"
+
+
+class BillingRun(Identified, Timestamped, Base):
+    """One pass over the accounts for one period. Resumable: what is still pending is done by the next pass."""
+
+    __tablename__ = "billing_runs"
+    __table_args__ = (UniqueConstraint("period"),)
+
+    period: Mapped[str] = mapped_column(info={"help": "Year and month: 2026-10."})
+    status: Mapped[RunStatus] = mapped_column(default=RunStatus.pending)
+    started_by: Mapped[str]
+    finished_at: Mapped[datetime | None]
+
+    items: Mapped[list["BillingRunItem"]] = relationship(back_populates="run", passive_deletes="all")
+
+    def __str__(self) -> str:
+        return self.period
+
+
+class BillingRunItem(Identified, Timestamped, Base):
+    """What became of one account in a billing run."""
+
+    __tablename__ = "billing_run_items"
+    __table_args__ = (
+        UniqueConstraint("run_id", "account_id"),
+        Index("ix_billing_run_items_account_id", "account_id"),
+        Index("ix_billing_run_items_invoice_id", "invoice_id"),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("billing_runs.id", ondelete="RESTRICT"))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
+    status: Mapped[ItemStatus] = mapped_column(default=ItemStatus.pending, server_default="pending")
+    invoice_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.id", ondelete="RESTRICT"))
+    message: Mapped[str | None]
+
+    run: Mapped[BillingRun] = relationship(back_populates="items")
+    account: Mapped[Account] = relationship()
+    invoice: Mapped["Invoice | None"] = relationship()
+
+
+class Invoice(Identified, Timestamped, Base):
+    """A bill. A draft can change; once issued it has a number and an immutable snapshot, and is only ever paid or cancelled."""
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        UniqueConstraint("registration_id", "number"),
+        CheckConstraint("(status IN ('draft', 'parked')) = (number IS NULL)", name="numbered_when_issued"),
+        CheckConstraint("(number IS NULL) = (snapshot IS NULL)", name="snapshot_when_issued"),
+        CheckConstraint("amount_paid >= 0", name="paid_not_negative"),
+        Index("uq_invoices_one_per_period", "account_id", "period_start", "kind", unique=True, postgresql_where=text("origin = 'run' AND status <> 'cancelled'")),
+        Index("ix_invoices_account_id_status_due_on", "account_id", "status", "due_on"),
+        Index("ix_invoices_customer_id", "customer_id"),
+        Index("ix_invoices_status_due_on", "status", "due_on"),
+        Index("ix_invoices_issued_on", "issued_on"),
+        Index("ix_invoices_number", "number"),
+        Index("ix_invoices_original_id", "original_id"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
+    registration_id: Mapped[UUID] = mapped_column(ForeignKey("seller_registrations.id", ondelete="RESTRICT"))
+    kind: Mapped[InvoiceKind] = mapped_column(default=InvoiceKind.tax_invoice)
+    origin: Mapped[InvoiceOrigin] = mapped_column(default=InvoiceOrigin.run)
+    status: Mapped[InvoiceStatus] = mapped_column(default=InvoiceStatus.draft)
+    number: Mapped[str | None]
+    currency: Mapped[Currency]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    issued_at: Mapped[datetime | None]
+    issued_on: Mapped[date | None] = mapped_column(info={"help": "The date of the document, in India's time."})
+    due_on: Mapped[date | None]
+    place_of_supply: Mapped[str] = mapped_column(info={"help": "GST State code; 96 is abroad."})
+    reverse_charge: Mapped[bool] = mapped_column(default=False)
+    purchase_order: Mapped[str | None]
+    subtotal: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    tax_total: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    round_off: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    total: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    paid_from_wallet: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    amount_paid: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    taxes: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    parked_reason: Mapped[str | None]
+    snapshot: Mapped[dict[str, Any] | None] = mapped_column(info={"readonly": True})
+    snapshot_sha256: Mapped[bytes | None] = mapped_column(info={"readonly": True})
+    original_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.id", ondelete="RESTRICT"))
+
+    account: Mapped[Account] = relationship()
+    customer: Mapped[Customer] = relationship()
+    registration: Mapped[SellerRegistration] = relationship()
+    lines: Mapped[list["InvoiceLine"]] = relationship(
+        back_populates="invoice", order_by="InvoiceLine.n", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @property
+    def amount_due(self) -> Decimal:
+        """What is still to be paid: the total less what the wallet and payments have covered."""
+        return self.total - self.amount_paid
+
+    def __str__(self) -> str:
+        return self.number or "draft"
+
+
+class InvoiceLine(Identified, Base):
+    """One charge, with everything needed to explain it: version, component, tiers, and the hash of its events."""
+
+    __tablename__ = "invoice_lines"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "n"),
+        Index("ix_invoice_lines_subscription_id", "subscription_id"),
+        Index("ix_invoice_lines_plan_version_id", "plan_version_id"),
+        Index("ix_invoice_lines_component_id_period_start", "component_id", "period_start"),
+    )
+
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id", ondelete="CASCADE"))
+    n: Mapped[int]
+    kind: Mapped[LineKind]
+    description: Mapped[str]
+    sac: Mapped[str]
+    metric_code: Mapped[str | None]
+    unit: Mapped[str | None]
+    quantity: Mapped[Quantity]
+    unit_price: Mapped[Quantity | None]
+    amount: Mapped[Amount] = mapped_column(info=money("invoice.currency"))
+    tax_rate: Mapped[Decimal] = mapped_column(Numeric(6, 3), default=0)
+    taxes: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id", ondelete="RESTRICT"))
+    plan_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("plan_versions.id", ondelete="RESTRICT"))
+    component_id: Mapped[UUID | None] = mapped_column(ForeignKey("price_components.id", ondelete="RESTRICT"))
+    breakdown: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    events_hash: Mapped[str | None]
+
+    invoice: Mapped[Invoice] = relationship(back_populates="lines")
+    subscription: Mapped[Subscription | None] = relationship()
+    version: Mapped[PlanVersion | None] = relationship()
+    component: Mapped[PriceComponent | None] = relationship()
+    created_at: Mapped[CreatedAt]
+
+    def __str__(self) -> str:
+        return self.description

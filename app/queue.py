@@ -1,0 +1,65 @@
+"""Wake-ups for the workers: payload-free, coalesced, after commit, and never a reason to fail.
+
+A row in PostgreSQL is the work; what goes to Redis says only "look". So a lost wake-up costs latency until the sweeper of
+`jobs/` finds the row, and Redis away costs nothing else.
+"""
+
+import logging
+from functools import lru_cache
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from app.config import current_settings
+from app.db import after_commit
+
+QUEUES = ("metering", "billing", "documents", "default")
+WAKE_UP_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=8)
+def _connect(url: str) -> "Redis[bytes]":
+    return Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+
+
+def connection() -> "Redis[bytes]":
+    """Return this process's Redis client; its calls raise RedisError within 250 ms when Redis is away."""
+    return _connect(current_settings().redis_url)
+
+
+def queue_of(name: str) -> str:
+    """Return the queue of the job with this dotted name: that of its module, else `default`.
+
+    >>> queue_of("jobs.metering.drain"), queue_of("jobs.payments.reconcile")
+    ('metering', 'default')
+    """
+    module = name.split(".")[1]
+    return {"invoices": "billing", **{queue: queue for queue in QUEUES}}.get(module, "default")
+
+
+def wake_up_key(name: str, args: tuple[str, ...]) -> str:
+    """Return the Redis key that stands while this wake-up is queued and not yet begun."""
+    return ":".join(("wake-up", name, *args))
+
+
+def enqueue(name: str, *args: str) -> None:
+    """Ask a worker to run the job `name` once the open transaction has committed.
+
+    `name` is the dotted name of a registered job, `args` are ids or ISO strings. While the same wake-up is still waiting
+    no second one is queued; the job runner lifts the mark when it begins.
+    """
+    after_commit(lambda: _push(name, args))
+
+
+def _push(name: str, args: tuple[str, ...]) -> None:
+    try:
+        redis = connection()
+        if redis.set(wake_up_key(name, args), "1", nx=True, ex=WAKE_UP_SECONDS):
+            queue = Queue(queue_of(name), connection=redis, serializer=JSONSerializer)
+            queue.enqueue_call(name, args=args, result_ttl=0, failure_ttl=86_400, description=f"{name}({', '.join(args)})")
+    except RedisError as error:
+        log.warning("wake-up lost, the sweeper will find the work", extra={"job": name, "reason": type(error).__name__})
