@@ -1,0 +1,142 @@
+"""What every template may say: filters for money and time, the look of a status, and the theme and language of the page.
+
+Templates name meanings (`{{ invoice.total|money(invoice.currency) }}`, `{{ ui.theme }}`); this module is where they get their words.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from flask import Flask, request
+from flask_login import current_user
+from markupsafe import Markup
+
+from app.formatting import format_date, format_instant, format_money, format_percent, format_quantity, format_unit_price
+
+DEFAULT_ZONE = "Asia/Kolkata"
+THEMES = ("light", "dark")
+RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+NOTHING = Markup('<span class="text-secondary" aria-label="none">–</span>')
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a status is shown: never by colour alone, so a tone always comes with an icon and the word itself."""
+
+    tone: str
+    icon: str
+
+
+NEUTRAL = Look("neutral", "circle")
+LOOKS = {
+    "good": Look("success", "circle-check"),
+    "going": Look("action", "progress"),
+    "waiting": Look("neutral", "clock"),
+    "attention": Look("warning", "alert-triangle"),
+    "bad": Look("alert", "circle-x"),
+    "off": Look("neutral", "ban"),
+    "draft": Look("neutral", "circle-dashed"),
+}
+STATUSES = {
+    "good": "active paid completed succeeded captured published done accepted delivered sent issued posted succeeded ok finished",
+    "going": "processing running started authorized in_progress open metered",
+    "waiting": "initiated pending queued scheduled created requires_action trialing grace new future",
+    "attention": "partially_paid overdue low parked past_due unknown refunded partially_refunded reversed duplicate retrying conflict",
+    "bad": "failed rejected uncollectible suspended error declined dead blocked expired mismatch",
+    "off": "cancelled canceled closed inactive void voided revoked ended archived disabled replayed released discarded",
+    "draft": "draft preview",
+}
+STATUS_LOOKS = {status: LOOKS[kind] for kind, statuses in STATUSES.items() for status in statuses.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The theme and the language that the page's root element carries."""
+
+    theme: str
+    language: str
+
+    @property
+    def direction(self) -> str:
+        """`rtl` for languages written from right to left."""
+        return "rtl" if self.language.split("-")[0] in RIGHT_TO_LEFT else "ltr"
+
+
+def init_app(app: Flask) -> None:
+    """Give the application's templates their filters, tests and globals."""
+    app.jinja_env.filters.update(
+        money=money,
+        unit_price=unit_price,
+        quantity=quantity,
+        percent=percent,
+        instant=instant,
+        day=day,
+        words=words,
+    )
+    app.jinja_env.globals.update(status_look=status_look, nothing=NOTHING)
+    app.context_processor(lambda: {"ui": current_page()})
+
+
+def current_page() -> Page:
+    """Return the choices of who is looking: the theme from its cookie, the language from the person's profile."""
+    theme = request.cookies.get("theme", "")
+    language = getattr(current_user, "locale", None) or "en"
+    return Page(theme=theme if theme in THEMES else "system", language=language)
+
+
+def current_zone() -> str:
+    """Return the IANA time zone of the person who is looking."""
+    return getattr(current_user, "timezone", None) or DEFAULT_ZONE
+
+
+def status_look(status: object) -> Look:
+    """Return the tone and the icon of a status; a word nobody has a look for is neutral."""
+    return STATUS_LOOKS.get(str(status), NEUTRAL)
+
+
+def words(name: object) -> str:
+    """Return a name of code as a person reads it.
+
+    >>> words("partially_paid")
+    'Partially paid'
+    """
+    text = str(name).replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def money(amount: Decimal | int | str | None, currency: str) -> Markup:
+    """Return an amount with its currency; negative ones keep their sign and are marked for the eye too."""
+    if amount is None:
+        return NOTHING
+    style = "money money-negative" if Decimal(amount) < 0 else "money"
+    return Markup('<span class="{}">{}</span>').format(style, format_money(amount, currency))
+
+
+def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
+    """Return a price per unit with every decimal it has."""
+    return NOTHING if amount is None else Markup('<span class="money">{}</span>').format(format_unit_price(amount, currency))
+
+
+def quantity(amount: Decimal | int | str | None) -> Markup:
+    """Return a quantity with its grouping."""
+    return NOTHING if amount is None else Markup('<span class="number">{}</span>').format(format_quantity(amount))
+
+
+def percent(rate: Decimal | int | str | None) -> Markup:
+    """Return a rate given in percent."""
+    return NOTHING if rate is None else Markup('<span class="number">{}</span>').format(format_percent(rate))
+
+
+def instant(at: datetime | None, zone: str | None = None) -> Markup:
+    """Return an instant in the reader's zone, the exact instant in UTC on hover."""
+    if at is None:
+        return NOTHING
+    exact = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S.%f}", format_instant(at, zone or current_zone())
+    )
+
+
+def day(on: date | None) -> Markup:
+    """Return a calendar date."""
+    return NOTHING if on is None else Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on))
