@@ -1,10 +1,12 @@
-"""What `make run` starts when no `DATABASE_URL` or `REDIS_URL` is set: PostgreSQL, Valkey and the processes of the product.
+"""What `make run` starts: PostgreSQL and Valkey where none are given, and the processes of the product.
 
-* `processes`   one child process: started in a session of its own, logged to a file, ended with everything it started
+* `processes`   one child process: in a session of its own, logged to a file, ended with what it started
 * `accounts`    the unprivileged account that the data stores run as when root started them
 * `postgres`, `redis`   where the binaries come from, the data directory, the settings
 * `stores`      both of them together, as `make run` and the tests start them
 * `house`       the data directory: its lock, its secret, `services.json`
+* `logtail`     errors of the children shown as they come
+* `options`     the command line
 * `children`    the table of the product's own processes
 * `supervisor`  starts everything in order, restarts what dies, stops everything
 * `discover`    finds the running services from outside

@@ -1,7 +1,7 @@
-"""The unprivileged account that the data stores run as when root started them, and places that this account can reach.
+"""The unprivileged account that the data stores run as under root, and places that this account can reach.
 
-PostgreSQL refuses to run as root. The account is one that the machine has already: nothing is added to the machine, and the
-permissions of no directory of somebody else are changed.
+PostgreSQL refuses to run as root. The account is one that the machine has already: nothing is added to the
+machine, and the permissions of no directory of somebody else are changed.
 """
 
 import os
@@ -21,7 +21,7 @@ class CannotStart(Exception):
     """Why `make run` cannot go on and what to do about it, in one line."""
 
 
-class PopenArguments(TypedDict):
+class PopenArguments(TypedDict, total=False):
     """The arguments of `subprocess.Popen` that make a process run as an account."""
 
     user: int
@@ -53,7 +53,9 @@ class Account:
     def can_run(self, *command: str) -> bool:
         """True when the command succeeds as this account."""
         try:
-            done = subprocess.run(command, capture_output=True, cwd="/", check=False, **self.as_popen_arguments())
+            done = subprocess.run(
+                command, capture_output=True, cwd="/", check=False, **self.as_popen_arguments()
+            )
         except OSError:
             return False
         return done.returncode == 0
@@ -70,7 +72,8 @@ class Account:
 def choose_account(existing: Path) -> Account | None:
     """Return the account to run the data stores as: None (ourselves) unless we are root.
 
-    Data that a plain user made stays that user's: where `existing` is there and not root's, its owner is the account.
+    Data that a plain user made stays that user's: where `existing` is there and not root's, its owner is the
+    account.
 
     Raises:
         CannotStart: we are root and the machine has no account to drop to.
@@ -83,7 +86,7 @@ def choose_account(existing: Path) -> Account | None:
         if account := Account.named(name):
             return account
     raise CannotStart(
-        "PostgreSQL refuses to run as root, and there is neither an account 'postgres' nor 'nobody' to run it as: "
+        "PostgreSQL refuses to run as root, and there is no account 'postgres' or 'nobody' to run it as: "
         "create one (useradd --system postgres), start as a plain user, or set DATABASE_URL."
     )
 
@@ -103,7 +106,8 @@ def _name_of(uid: int) -> str:
 def store_directory(data: Path, account: Account | None) -> Path:
     """Return the directory for what belongs to the account: `data` itself where the account can enter it.
 
-    Otherwise (the project lies in root's home, say) a directory below /var/lib, which the link `data/store` points to.
+    Otherwise (the project lies in root's home, say) a directory below /var/lib, which the link `data/store`
+    points to.
 
     Raises:
         CannotStart: no such directory can be made.
@@ -122,8 +126,8 @@ def store_directory(data: Path, account: Account | None) -> Path:
         link.symlink_to(place)
     except OSError as error:
         raise CannotStart(
-            f"The account {account.name} cannot enter {data}, and {ELSEWHERE} cannot be written ({error.strerror}): "
-            "choose another directory with DATA=… or set DATABASE_URL."
+            f"The account {account.name} cannot enter {data}, and {ELSEWHERE} cannot be written "
+            f"({error.strerror}): choose another directory with DATA=… or set DATABASE_URL."
         ) from error
     return place
 

