@@ -1,0 +1,38 @@
+"""The refusals of the pure domain. Services turn them into `app.errors` with a field; nothing here knows HTTP."""
+
+from collections.abc import Iterable
+
+
+class RuleBroken(ValueError):
+    """An input breaks a rule of the domain.
+
+    `pointer` is the RFC 6901 JSON pointer of the offending field ("" is the whole input), `code` a stable word for programs,
+    `message` one sentence for a person.
+    """
+
+    def __init__(self, pointer: str, code: str, message: str) -> None:
+        super().__init__(f"{pointer}: {message}" if pointer else message)
+        self.pointer, self.code, self.message = pointer, code, message
+
+
+class MixedCurrencies(RuleBroken):
+    """Two currencies meet in one sum; they are never added (DOMAIN.md §1)."""
+
+    def __init__(self, left: str, right: str, *, pointer: str = "") -> None:
+        super().__init__(pointer, "currency_mismatch", f"{left} and {right} cannot be added or compared.")
+        self.left, self.right = left, right
+
+
+class IllegalMove(ValueError):
+    """A state table does not list this move; the message names both states and what is allowed."""
+
+    def __init__(self, machine: str, current: str, target: str, allowed: Iterable[str]) -> None:
+        self.machine, self.current, self.target, self.allowed = machine, current, target, tuple(allowed)
+        ways = ", ".join(self.allowed) if self.allowed else "nothing: it is final"
+        super().__init__(
+            f"A {machine.replace('_', ' ')} cannot go from {current} to {target}. Allowed from {current}: {ways}."
+        )
+
+
+class Unbalanced(ValueError):
+    """The postings of a journal do not sum to zero in every currency."""

@@ -1,0 +1,76 @@
+"""Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2, §4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar
+
+from app.domain.money import EXACT, quantize
+from app.domain.pricing import Charge, Terms, Usage, price
+
+
+class Filtered(Protocol):
+    """What `match` chooses from: `filters` maps a dimension to the value or values it takes, `position` is the declared order."""
+
+    @property
+    def filters(self) -> Mapping[str, Any]: ...
+
+    @property
+    def position(self) -> int: ...
+
+
+F = TypeVar("F", bound=Filtered)
+
+
+def match(components: Iterable[F], dimensions: Mapping[str, Any]) -> F | None:
+    """Return the one component that charges usage of these dimension values, or None.
+
+    Every filter of a component must hold; the component with the most filters wins, and among equals the one declared first.
+    So usage is charged once, however many filters overlap.
+    """
+    fitting = [component for component in components if _holds(component.filters, dimensions)]
+    if not fitting:
+        return None
+    return min(fitting, key=lambda component: (-len(component.filters), component.position))
+
+
+def _holds(filters: Mapping[str, Any], dimensions: Mapping[str, Any]) -> bool:
+    for dimension, wanted in filters.items():
+        if dimension not in dimensions:
+            return False
+        values = wanted if isinstance(wanted, list | tuple | set | frozenset) else (wanted,)
+        if dimensions[dimension] not in values:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a new total costs, what was asked for before, and the difference: above zero to charge, below zero to give back."""
+
+    charge: Charge
+    posted: Decimal
+    difference: Decimal
+
+
+def charge(
+    terms: Terms,
+    usage: Usage,
+    posted: Decimal,
+    currency: str,
+    *,
+    charge_zero_first_tier: bool = False,
+    apply_minimum: bool = True,
+) -> Movement:
+    """Return the movement `round(price(total)) − posted` for the cumulative `usage` of a charge position.
+
+    The sum of all movements equals the rounded price of the total, whatever the order and size of the steps: amounts never
+    drift. Re-rating and late usage are the same arithmetic.
+
+    Raises:
+        RuleBroken: as `price` says.
+    """
+    total = price(
+        terms, usage, currency, charge_zero_first_tier=charge_zero_first_tier, apply_minimum=apply_minimum
+    )
+    return Movement(total, posted, quantize(EXACT.subtract(total.amount, posted), currency))
