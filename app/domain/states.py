@@ -1,0 +1,73 @@
+"""What may become what: one literal table for every state machine, and one way to ask it.
+
+Wallet transactions carry the states of specification 9.1.2 (DOMAIN.md §5), invoices those of DOMAIN.md §6.
+"""
+
+from collections.abc import Mapping
+
+from app.domain.errors import IllegalMove
+
+MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "wallet_transaction": {
+        "INITIATED": ("PROCESSING", "FAILED"),
+        "PROCESSING": ("COMPLETED", "FAILED"),
+        "FAILED": ("INITIATED",),
+        "COMPLETED": ("REVERSED",),
+        "REVERSED": ("COMPLETED",),
+    },
+    "invoice": {
+        "draft": ("parked", "issued", "discarded"),
+        "parked": ("draft", "issued", "discarded"),
+        "issued": ("partially_paid", "paid", "overdue", "uncollectible", "cancelled"),
+        "partially_paid": ("paid", "overdue", "uncollectible", "cancelled"),
+        "overdue": ("partially_paid", "paid", "uncollectible", "cancelled"),
+        "uncollectible": ("partially_paid", "paid", "cancelled"),
+        "paid": (),
+        "cancelled": (),
+        "discarded": (),
+    },
+    "payment": {
+        "created": ("pending", "succeeded", "failed", "unknown", "cancelled"),
+        "pending": ("succeeded", "failed", "unknown", "parked", "cancelled"),
+        "unknown": ("pending", "succeeded", "failed", "parked", "cancelled"),
+        "parked": ("succeeded", "failed", "refunded"),
+        "failed": (),
+        "cancelled": (),
+        "succeeded": ("partially_refunded", "refunded"),
+        "partially_refunded": ("refunded",),
+        "refunded": (),
+    },
+    "subscription": {
+        "trialing": ("active", "ended"),
+        "active": ("paused", "ended"),
+        "paused": ("active", "ended"),
+        "ended": (),
+    },
+    "plan_version": {
+        "draft": ("published",),
+        "published": ("retired",),
+        "retired": (),
+    },
+}
+
+
+def allowed(machine: str, current: str) -> tuple[str, ...]:
+    """Return the states that `current` may become.
+
+    Raises:
+        KeyError: no such machine or state; that is a mistake of the program, not of its input.
+    """
+    return MOVES[machine][current]
+
+
+def move(machine: str, current: str, target: str) -> str:
+    """Return `target` if `current` may become it.
+
+    Raises:
+        IllegalMove: the table does not list the move (staying where one is counts as a move).
+        KeyError: no such machine or current state.
+    """
+    ways = allowed(machine, current)
+    if target not in ways:
+        raise IllegalMove(machine, current, target, ways)
+    return target
