@@ -108,11 +108,15 @@ class Settings:
     def _problems(self) -> list[str]:
         problems = []
         if not self.database_url:
-            problems.append("DATABASE_URL is not set and no `make run` is going: set it, or start `make run`.")
+            problems.append(
+                "DATABASE_URL is not set and no `make run` is going: set it, or start `make run`."
+            )
         if self.environment not in {"development", "test", "production"}:
             problems.append(f"ENVIRONMENT={self.environment!r}: choose development, test or production.")
         if self.secret_key in WEAK_SECRETS:
-            problems.append(f"SECRET_KEY is not set: set it to 32 random bytes, for instance {secrets.token_hex(32)}")
+            problems.append(
+                f"SECRET_KEY is not set: set it to 32 random bytes, for instance {secrets.token_hex(32)}"
+            )
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
@@ -121,7 +125,9 @@ class Settings:
             if not self.public_url.startswith("https://"):
                 problems.append("PUBLIC_URL must start with https:// in production.")
             if not self.trusted_hosts:
-                problems.append("TRUSTED_HOSTS is not set: name the hosts that this installation answers for.")
+                problems.append(
+                    "TRUSTED_HOSTS is not set: name the hosts that this installation answers for."
+                )
         return problems
 
     @property

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
-from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import admin_views
@@ -12,8 +11,6 @@ import app.models  # noqa: F401  (maps every table before the first query)
 from app import api, auth, cli, logs, portal, web
 from app.config import Settings
 from app.db import db
-
-csrf = CSRFProtect()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,10 +29,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         application.wsgi_app = ProxyFix(application.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(application)
     Migrate(application, db, directory=str(web.ROOT / "migrations"))
-    csrf.init_app(application)
     web.init_app(application)
     auth.init_app(application)
-    api.init_app(application, csrf)
+    api.init_app(application)
     portal.init_app(application)
     admin_views.init_app(application)
     cli.init_app(application)
@@ -47,7 +43,9 @@ def flask_config(settings: Settings) -> dict[str, Any]:
     options = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     return {
         "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url.replace("postgres://", "postgresql://", 1).replace(
+            "postgresql://", "postgresql+psycopg://", 1
+        ),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_size": settings.database_pool_size,
             "max_overflow": 4,

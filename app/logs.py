@@ -12,7 +12,13 @@ RESERVED = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "tas
 def _add_extra(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     record = event.get("_record")
     if record is not None:
-        event.update({key: value for key, value in record.__dict__.items() if key not in RESERVED and not key.startswith("_")})
+        event.update(
+            {
+                key: value
+                for key, value in record.__dict__.items()
+                if key not in RESERVED and not key.startswith("_")
+            }
+        )
     if has_request_context() and "request_id" in g:
         event["request_id"] = g.request_id
     return event

@@ -60,6 +60,11 @@ def _push(name: str, args: tuple[str, ...]) -> None:
         redis = connection()
         if redis.set(wake_up_key(name, args), "1", nx=True, ex=WAKE_UP_SECONDS):
             queue = Queue(queue_of(name), connection=redis, serializer=JSONSerializer)
-            queue.enqueue_call(name, args=args, result_ttl=0, failure_ttl=86_400, description=f"{name}({', '.join(args)})")
+            queue.enqueue_call(
+                name, args=args, result_ttl=0, failure_ttl=86_400, description=f"{name}({', '.join(args)})"
+            )
     except RedisError as error:
-        log.warning("wake-up lost, the sweeper will find the work", extra={"job": name, "reason": type(error).__name__})
+        log.warning(
+            "wake-up lost, the sweeper will find the work",
+            extra={"job": name, "reason": type(error).__name__},
+        )

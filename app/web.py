@@ -1,31 +1,36 @@
-"""What every page and answer shares: request id, security headers with a nonce, theme and language, and the error pages."""
+"""What every page and answer shares: the request id, the security headers with their nonce, the theme, and the error pages."""
 
 import re
 import secrets
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from app import templating
 from app.errors import DomainError
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 TEMPLATES = ROOT / "templates"
 
+# Every form carries a token; the JSON edge, which no browser session opens, exempts its own blueprints.
+csrf = CSRFProtect()
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 THEMES = ("light", "dark", "system")
-RIGHT_TO_LEFT = {"ar"}
 
 
 def init_app(app: Flask) -> None:
     """Enter the hooks, the page context and the error pages."""
+    csrf.init_app(app)
     app.before_request(_name_the_request)
     app.after_request(_secure)
-    app.context_processor(page_context)
+    app.context_processor(lambda: {"csp_nonce": g.get("csp_nonce", "")})
+    templating.init_app(app)
     app.register_error_handler(DomainError, _domain_error_page)
     app.register_error_handler(HTTPException, _http_error_page)
     app.add_url_rule("/preferences/theme", "set_theme", set_theme, methods=["POST"])
@@ -56,30 +61,29 @@ def _secure(response: Response) -> Response:
     return response
 
 
-def page_context() -> dict[str, Any]:
-    """Return what every template may use: the nonce, the theme, and the language with its direction."""
-    theme = request.cookies.get("theme", "system")
-    lang = g.get("lang", "en")
-    return {
-        "csp_nonce": g.get("csp_nonce", ""),
-        "theme": theme if theme in THEMES else "system",
-        "lang": lang,
-        "dir": "rtl" if lang in RIGHT_TO_LEFT else "ltr",
-    }
-
-
 def set_theme() -> BaseResponse:
     """Keep the chosen theme in a cookie for a year and go back to the page."""
     chosen = request.form.get("theme", "system")
     back = request.form.get("next", "/")
     response = redirect(back if is_local(back) else "/")
-    response.set_cookie("theme", chosen if chosen in THEMES else "system", max_age=31_536_000, samesite="Lax", httponly=True, secure=request.is_secure)
+    response.set_cookie(
+        "theme",
+        chosen if chosen in THEMES else "system",
+        max_age=31_536_000,
+        samesite="Lax",
+        httponly=True,
+        secure=request.is_secure,
+    )
     return response
 
 
 def is_local(target: str) -> bool:
     """Tell whether a redirect target is a path of this site; anything a browser could read as another host is not."""
-    return target.startswith("/") and not target.startswith(("//", "/\\")) and not any(ord(c) < 32 or c == "\\" for c in target)
+    return (
+        target.startswith("/")
+        and not target.startswith(("//", "/\\"))
+        and not any(ord(c) < 32 or c == "\\" for c in target)
+    )
 
 
 def _domain_error_page(error: DomainError) -> tuple[str, int] | BaseResponse:

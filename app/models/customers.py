@@ -52,24 +52,34 @@ class Customer(Identified, Timestamped, Base):
         Index("ix_customers_email_prefix", text("lower(email) text_pattern_ops")),
     )
 
-    external_id: Mapped[str | None] = mapped_column(unique=True, info={"help": "Your own id of this customer."})
+    external_id: Mapped[str | None] = mapped_column(
+        unique=True, info={"help": "Your own id of this customer."}
+    )
     name: Mapped[str] = mapped_column(info={"help": "Legal name, as it stands on invoices."})
     email: Mapped[str] = mapped_column(info={"format": "email"})
-    phone: Mapped[str | None] = mapped_column(info={"format": "phone", "help": "With country code: +919876543210."})
+    phone: Mapped[str | None] = mapped_column(
+        info={"format": "phone", "help": "With country code: +919876543210."}
+    )
     country: Mapped[Country] = mapped_column(default="IN", info={"format": "country"})
     address_line1: Mapped[str | None]
     address_line2: Mapped[str | None]
     city: Mapped[str | None]
-    state_code: Mapped[str | None] = mapped_column(info={"help": "GST State code, two digits, for India: 29 is Karnataka."})
+    state_code: Mapped[str | None] = mapped_column(
+        info={"help": "GST State code, two digits, for India: 29 is Karnataka."}
+    )
     postal_code: Mapped[str | None]
-    gstin: Mapped[str | None] = mapped_column(info={"help": "15 characters; decides the place of supply in India."})
+    gstin: Mapped[str | None] = mapped_column(
+        info={"help": "15 characters; decides the place of supply in India."}
+    )
     tax_id: Mapped[str | None] = mapped_column(info={"help": "Tax number outside India."})
     tax_treatment: Mapped[TaxTreatment] = mapped_column(default=TaxTreatment.regular)
     status: Mapped[CustomerStatus] = mapped_column(default=CustomerStatus.active, index=True)
     notes: Mapped[str | None] = mapped_column(info={"help": "For staff only."})
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict, server_default=text("'{}'"))
 
-    accounts: Mapped[list["Account"]] = relationship(back_populates="customer", order_by="Account.created_at", passive_deletes="all")
+    accounts: Mapped[list["Account"]] = relationship(
+        back_populates="customer", order_by="Account.created_at", passive_deletes="all"
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -85,7 +95,9 @@ class Account(Identified, Timestamped, Base):
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"), index=True)
-    external_id: Mapped[str | None] = mapped_column(unique=True, info={"help": "The id that services post usage with."})
+    external_id: Mapped[str | None] = mapped_column(
+        unique=True, info={"help": "The id that services post usage with."}
+    )
     name: Mapped[str]
     currency: Mapped[Currency] = mapped_column(default="INR", info={"format": "currency"})
     timezone: Mapped[str] = mapped_column(default="Asia/Kolkata", info={"format": "timezone"})

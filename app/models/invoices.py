@@ -84,8 +84,12 @@ class SellerRegistration(Identified, Timestamped, Base):
     city: Mapped[str]
     postal_code: Mapped[str]
     country: Mapped[str] = mapped_column(default="IN")
-    series_prefix: Mapped[str] = mapped_column(info={"help": "Starts every document number; at most 4 characters."})
-    lut_number: Mapped[str | None] = mapped_column(info={"help": "Letter of undertaking for exports without tax."})
+    series_prefix: Mapped[str] = mapped_column(
+        info={"help": "Starts every document number; at most 4 characters."}
+    )
+    lut_number: Mapped[str | None] = mapped_column(
+        info={"help": "Letter of undertaking for exports without tax."}
+    )
     lut_from: Mapped[date | None]
     lut_until: Mapped[date | None]
     is_default: Mapped[bool] = mapped_column(default=False)
@@ -101,7 +105,10 @@ class TaxRate(Identified, Timestamped, Base):
     """The rate of a jurisdiction's tax for a service code from a date on. Percent: 18 is 18 %."""
 
     __tablename__ = "tax_rates"
-    __table_args__ = (UniqueConstraint("jurisdiction", "service_code", "valid_from"), CheckConstraint("rate BETWEEN 0 AND 100", name="rate"))
+    __table_args__ = (
+        UniqueConstraint("jurisdiction", "service_code", "valid_from"),
+        CheckConstraint("rate BETWEEN 0 AND 100", name="rate"),
+    )
 
     jurisdiction: Mapped[str] = mapped_column(default="IN", info={"help": "Country code: IN is GST."})
     service_code: Mapped[str] = mapped_column(info={"help": "SAC; * is every code without a row of its own."})
@@ -180,7 +187,14 @@ class Invoice(Identified, Timestamped, Base):
         CheckConstraint("(status IN ('draft', 'parked')) = (number IS NULL)", name="numbered_when_issued"),
         CheckConstraint("(number IS NULL) = (snapshot IS NULL)", name="snapshot_when_issued"),
         CheckConstraint("amount_paid >= 0", name="paid_not_negative"),
-        Index("uq_invoices_one_per_period", "account_id", "period_start", "kind", unique=True, postgresql_where=text("origin = 'run' AND status <> 'cancelled'")),
+        Index(
+            "uq_invoices_one_per_period",
+            "account_id",
+            "period_start",
+            "kind",
+            unique=True,
+            postgresql_where=text("origin = 'run' AND status <> 'cancelled'"),
+        ),
         Index("ix_invoices_account_id_status_due_on", "account_id", "status", "due_on"),
         Index("ix_invoices_customer_id", "customer_id"),
         Index("ix_invoices_status_due_on", "status", "due_on"),
@@ -200,7 +214,9 @@ class Invoice(Identified, Timestamped, Base):
     period_start: Mapped[datetime]
     period_end: Mapped[datetime]
     issued_at: Mapped[datetime | None]
-    issued_on: Mapped[date | None] = mapped_column(info={"help": "The date of the document, in India's time."})
+    issued_on: Mapped[date | None] = mapped_column(
+        info={"help": "The date of the document, in India's time."}
+    )
     due_on: Mapped[date | None]
     place_of_supply: Mapped[str] = mapped_column(info={"help": "GST State code; 96 is abroad."})
     reverse_charge: Mapped[bool] = mapped_column(default=False)

@@ -20,7 +20,9 @@ class OutboxMessage(Identified, Base):
     )
 
     kind: Mapped[str]
-    key: Mapped[str] = mapped_column(info={"help": "Names the thing once: the same promise is never made twice."})
+    key: Mapped[str] = mapped_column(
+        info={"help": "Names the thing once: the same promise is never made twice."}
+    )
     payload: Mapped[dict[str, Any]]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -50,7 +50,11 @@ class Payment(Identified, Timestamped, Base):
         Index("ix_payments_account_id", "account_id"),
         Index("ix_payments_wallet_id", "wallet_id"),
         Index("ix_payments_invoice_id_status", "invoice_id", "status"),
-        Index("ix_payments_open", "created_at", postgresql_where=text("status IN ('created', 'pending', 'unknown')")),
+        Index(
+            "ix_payments_open",
+            "created_at",
+            postgresql_where=text("status IN ('created', 'pending', 'unknown')"),
+        ),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
@@ -61,7 +65,9 @@ class Payment(Identified, Timestamped, Base):
     amount: Mapped[Amount] = mapped_column(info=money())
     currency: Mapped[Currency]
     gateway_ref: Mapped[str | None] = mapped_column(info={"help": "The gateway's id of the checkout."})
-    gateway_payment_ref: Mapped[str | None] = mapped_column(info={"help": "The gateway's id of the money that moved."})
+    gateway_payment_ref: Mapped[str | None] = mapped_column(
+        info={"help": "The gateway's id of the money that moved."}
+    )
     checkout_url: Mapped[str | None]
     fee: Mapped[Amount | None] = mapped_column(info=money())
     refunded: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())

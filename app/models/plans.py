@@ -69,9 +69,15 @@ class Metric(Identified, Timestamped, Base):
     code: Mapped[str] = mapped_column(unique=True, info={"help": "What events name: auth.otp."})
     name: Mapped[str]
     aggregation: Mapped[str] = mapped_column(default="count", info={"registry": "aggregations"})
-    value_property: Mapped[str | None] = mapped_column(info={"help": "The event property to add up; empty: the event's quantity."})
+    value_property: Mapped[str | None] = mapped_column(
+        info={"help": "The event property to add up; empty: the event's quantity."}
+    )
     unit: Mapped[str] = mapped_column(default="unit", info={"help": "What one is called: message, byte."})
-    dimensions: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"), info={"help": "Properties to price or report by: channel, country."})
+    dimensions: Mapped[list[str]] = mapped_column(
+        default=list,
+        server_default=text("'{}'"),
+        info={"help": "Properties to price or report by: channel, country."},
+    )
     active: Mapped[bool] = mapped_column(default=True)
 
     def __str__(self) -> str:
@@ -87,9 +93,13 @@ class PricePlan(Identified, Timestamped, Base):
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     description: Mapped[str | None]
-    active: Mapped[bool] = mapped_column(default=True, info={"help": "Whether new subscriptions may be made."})
+    active: Mapped[bool] = mapped_column(
+        default=True, info={"help": "Whether new subscriptions may be made."}
+    )
 
-    versions: Mapped[list["PlanVersion"]] = relationship(back_populates="plan", order_by="PlanVersion.number", passive_deletes="all")
+    versions: Mapped[list["PlanVersion"]] = relationship(
+        back_populates="plan", order_by="PlanVersion.number", passive_deletes="all"
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -105,14 +115,23 @@ class PlanVersion(Identified, Timestamped, Base):
     number: Mapped[int]
     status: Mapped[VersionStatus] = mapped_column(default=VersionStatus.draft, info={"readonly": True})
     interval: Mapped[Interval] = mapped_column(default=Interval.month)
-    effective_on: Mapped[date | None] = mapped_column(info={"help": "First day on which new subscriptions get it."})
+    effective_on: Mapped[date | None] = mapped_column(
+        info={"help": "First day on which new subscriptions get it."}
+    )
     published_at: Mapped[datetime | None] = mapped_column(info={"readonly": True})
-    charge_zero_first_tier: Mapped[bool] = mapped_column(default=False, info={"help": "Charge the first tier's flat part also for no usage."})
-    suspend_when_empty: Mapped[bool] = mapped_column(default=False, info={"help": "Prepaid: refuse new usage once the wallet is empty."})
+    charge_zero_first_tier: Mapped[bool] = mapped_column(
+        default=False, info={"help": "Charge the first tier's flat part also for no usage."}
+    )
+    suspend_when_empty: Mapped[bool] = mapped_column(
+        default=False, info={"help": "Prepaid: refuse new usage once the wallet is empty."}
+    )
 
     plan: Mapped[PricePlan] = relationship(back_populates="versions")
     components: Mapped[list["PriceComponent"]] = relationship(
-        back_populates="version", order_by="PriceComponent.position", cascade="all, delete-orphan", passive_deletes=True
+        back_populates="version",
+        order_by="PriceComponent.position",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
     )
 
     @property
@@ -180,7 +199,9 @@ class Subscription(Identified, Timestamped, Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("price_plans.id", ondelete="RESTRICT"))
     plan_version_id: Mapped[UUID] = mapped_column(ForeignKey("plan_versions.id", ondelete="RESTRICT"))
-    status: Mapped[SubscriptionStatus] = mapped_column(default=SubscriptionStatus.active, info={"readonly": True})
+    status: Mapped[SubscriptionStatus] = mapped_column(
+        default=SubscriptionStatus.active, info={"readonly": True}
+    )
     anchor: Mapped[Anchor] = mapped_column(default=Anchor.calendar)
     start_at: Mapped[datetime]
     end_at: Mapped[datetime | None]

@@ -57,8 +57,12 @@ class UsageEvent(Base):
     properties: Mapped[dict[str, Any]]
     received_at: Mapped[CreatedAt]
 
-    account: Mapped[Account] = relationship(primaryjoin="foreign(UsageEvent.account_id) == Account.id", viewonly=True)
-    metric: Mapped[Metric] = relationship(primaryjoin="foreign(UsageEvent.metric_id) == Metric.id", viewonly=True)
+    account: Mapped[Account] = relationship(
+        primaryjoin="foreign(UsageEvent.account_id) == Account.id", viewonly=True
+    )
+    metric: Mapped[Metric] = relationship(
+        primaryjoin="foreign(UsageEvent.metric_id) == Metric.id", viewonly=True
+    )
 
     def __str__(self) -> str:
         return self.event_id
@@ -92,8 +96,12 @@ class UsageRollup(Base):
     quantity: Mapped[Quantity]
     events: Mapped[int] = mapped_column(BigInteger)
 
-    account: Mapped[Account] = relationship(primaryjoin="foreign(UsageRollup.account_id) == Account.id", viewonly=True)
-    metric: Mapped[Metric] = relationship(primaryjoin="foreign(UsageRollup.metric_id) == Metric.id", viewonly=True)
+    account: Mapped[Account] = relationship(
+        primaryjoin="foreign(UsageRollup.account_id) == Account.id", viewonly=True
+    )
+    metric: Mapped[Metric] = relationship(
+        primaryjoin="foreign(UsageRollup.metric_id) == Metric.id", viewonly=True
+    )
 
 
 class ChargePosition(Identified, Base):

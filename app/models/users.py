@@ -33,12 +33,16 @@ class User(Identified, Timestamped, Base):
 
     email: Mapped[str] = mapped_column(unique=True, info={"format": "email"})
     name: Mapped[str]
-    role: Mapped[Role] = mapped_column(Enum(Role, native_enum=False, length=32, create_constraint=True, name="role"))
+    role: Mapped[Role] = mapped_column(
+        Enum(Role, native_enum=False, length=32, create_constraint=True, name="role")
+    )
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
     active: Mapped[bool] = mapped_column(default=True)
     timezone: Mapped[str] = mapped_column(default="Asia/Kolkata", info={"format": "timezone"})
     locale: Mapped[str] = mapped_column(default="en")
-    subject: Mapped[str | None] = mapped_column(unique=True, info={"readonly": True, "help": "The identity provider's id of this person."})
+    subject: Mapped[str | None] = mapped_column(
+        unique=True, info={"readonly": True, "help": "The identity provider's id of this person."}
+    )
     last_sign_in_at: Mapped[datetime | None] = mapped_column(info={"readonly": True})
 
     customer: Mapped[Customer | None] = relationship()
@@ -55,7 +59,9 @@ class ApiKey(Identified, Timestamped, Base):
 
     name: Mapped[str]
     kind: Mapped[KeyKind] = mapped_column(default=KeyKind.bearer)
-    prefix: Mapped[str] = mapped_column(unique=True, info={"readonly": True, "help": "The start of the secret, to tell keys apart."})
+    prefix: Mapped[str] = mapped_column(
+        unique=True, info={"readonly": True, "help": "The start of the secret, to tell keys apart."}
+    )
     secret_hash: Mapped[bytes] = mapped_column(info={"secret": True})
     scopes: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))

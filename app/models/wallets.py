@@ -27,15 +27,16 @@ class WalletStatus(StrEnum):
 
 
 class Book(StrEnum):
-    """The side of the ledger a posting stands on. A positive amount raises the book.
+    """The side of the ledger a posting stands on. Amounts are credit-positive: what we owe or have earned is positive,
+    what we hold or are owed is negative, so a top-up of 100 is `wallet +100, cash −100`.
 
-    `wallet` is what we owe the customer, `receivable` what the customer owes us for usage the wallet could not pay;
-    both are kept per wallet. The others are ours: `cash` (at the gateways and the bank), `revenue`, `adjustment` (staff credits,
-    debits and promotions).
+    `wallet` is what we owe the customer. `receivable` is usage the wallet could not pay, `invoiced` is that debt once it stands
+    on an invoice. `cash` is at the gateways and the bank, `revenue` is usage delivered, `adjustment` is staff credits and debits.
     """
 
     wallet = "wallet"
     receivable = "receivable"
+    invoiced = "invoiced"
     cash = "cash"
     revenue = "revenue"
     adjustment = "adjustment"
@@ -72,22 +73,32 @@ class Wallet(Identified, Timestamped, Base):
         CheckConstraint("held >= 0", name="held_not_negative"),
         CheckConstraint("overdraft_limit >= 0", name="overdraft_not_negative"),
         CheckConstraint("receivable >= 0", name="receivable_not_negative"),
-        Index("ix_wallets_low", "account_id", postgresql_where=text("balance - held < low_balance_threshold")),
+        Index(
+            "ix_wallets_low", "account_id", postgresql_where=text("balance - held < low_balance_threshold")
+        ),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     currency: Mapped[Currency]
-    balance: Mapped[Amount] = mapped_column(server_default=text("0"), default=0, info={**money(), "readonly": True})
-    held: Mapped[Amount] = mapped_column(server_default=text("0"), default=0, info={**money(), "readonly": True})
+    balance: Mapped[Amount] = mapped_column(
+        server_default=text("0"), default=0, info={**money(), "readonly": True}
+    )
+    held: Mapped[Amount] = mapped_column(
+        server_default=text("0"), default=0, info={**money(), "readonly": True}
+    )
     receivable: Mapped[Amount] = mapped_column(
-        server_default=text("0"), default=0, info={**money(), "readonly": True, "help": "Usage that the balance could not pay."}
+        server_default=text("0"),
+        default=0,
+        info={**money(), "readonly": True, "help": "Usage that the balance could not pay."},
     )
     overdraft_limit: Mapped[Amount] = mapped_column(server_default=text("0"), default=0, info=money())
     low_balance_threshold: Mapped[Amount | None] = mapped_column(info=money())
     auto_top_up: Mapped[dict[str, Any] | None] = mapped_column(info={"help": "{threshold, amount}"})
     status: Mapped[WalletStatus] = mapped_column(default=WalletStatus.active, server_default="active")
     seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0, info={"readonly": True})
-    chain_head: Mapped[bytes] = mapped_column(server_default=text("'\\x'"), default=b"", info={"secret": True})
+    chain_head: Mapped[bytes] = mapped_column(
+        server_default=text("'\\x'"), default=b"", info={"secret": True}
+    )
 
     account: Mapped[Account] = relationship()
 
@@ -110,10 +121,14 @@ class Journal(Identified, Base):
     actor: Mapped[str]
     reference_type: Mapped[str | None]
     reference_id: Mapped[str | None]
-    reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("journals.id", ondelete="RESTRICT"), unique=True)
+    reverses_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("journals.id", ondelete="RESTRICT"), unique=True
+    )
     created_at: Mapped[datetime]
 
-    postings: Mapped[list["Posting"]] = relationship(back_populates="journal", order_by="Posting.id", passive_deletes="all")
+    postings: Mapped[list["Posting"]] = relationship(
+        back_populates="journal", order_by="Posting.id", passive_deletes="all"
+    )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.created_at:%Y-%m-%d %H:%M}"
@@ -171,10 +186,14 @@ class WalletTransaction(Identified, Base):
     balance_after: Mapped[Amount | None] = mapped_column(info=money())
     reason: Mapped[str]
     actor: Mapped[str]
-    reference: Mapped[str | None] = mapped_column(info={"help": "What it belongs to: a payment, an invoice, your own words."})
+    reference: Mapped[str | None] = mapped_column(
+        info={"help": "What it belongs to: a payment, an invoice, your own words."}
+    )
     explanation: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     journal_id: Mapped[UUID | None] = mapped_column(ForeignKey("journals.id", ondelete="RESTRICT"))
-    reverses_id: Mapped[UUID | None] = mapped_column(ForeignKey("wallet_transactions.id", ondelete="RESTRICT"))
+    reverses_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("wallet_transactions.id", ondelete="RESTRICT")
+    )
     created_at: Mapped[CreatedAt]
     completed_at: Mapped[datetime | None]
 
