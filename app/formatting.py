@@ -1,7 +1,8 @@
 """How money, quantities, percentages and times read to a person: one voice for screens, documents and mail.
 
-Amounts are rounded in `Decimal`, half up away from zero, before they are formatted: Babel's own rounding is half-even. The grouping
-follows the currency (₹12,34,567.00, $1,234,567.00, Rp 1.234.567) unless a locale is named.
+Amounts are rounded in `Decimal`, half up away from zero, before they are formatted: Babel's own rounding is
+half-even. The grouping follows the currency (₹12,34,567.00, $1,234,567.00, Rp 1.234.567) unless a locale is
+named.
 """
 
 from datetime import date, datetime
@@ -127,7 +128,7 @@ def _rounded(amount: Number, places: int) -> Decimal:
 
 
 def _with_symbol(amount: Decimal, currency: str, fraction: str, locale: str | None) -> str:
-    """Return `amount` with its currency's symbol; `fraction` is the part of the CLDR pattern after the decimal point."""
+    """Return `amount` with its currency's symbol; `fraction` is the CLDR pattern after the decimal point."""
     chosen = locale or LOCALES.get(currency, "en_US")
     pattern = Locale.parse(chosen).currency_formats["standard"].pattern
     pattern = pattern.replace("0.00", f"0.{fraction}" if fraction else "0")
@@ -139,7 +140,7 @@ def _with_symbol(amount: Decimal, currency: str, fraction: str, locale: str | No
 
 
 def _words(number: int, currency: str) -> str:
-    """Return a whole number in words; crores above a thousand are counted themselves, where num2words gives up."""
+    """Return a whole number in words; num2words stops at a thousand crore, so crores are counted here."""
     if currency != "INR":
         return _plain(num2words(number, lang="en"))
     crores, rest = divmod(number, CRORE)
@@ -149,10 +150,10 @@ def _words(number: int, currency: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """Return the words of a number without the commas and "and" inside, which would read as the border to the subunits."""
+    """Return a number's words without commas and "and", which would read as the border to the subunits."""
     return words.replace(",", "").replace(" and ", " ")
 
 
 def _capitalised(word: str) -> str:
-    """Return a word in title case, hyphenated parts and short forms in capitals ("US") included; "and" stays small."""
+    """Return a word in title case, its hyphenated parts and "US" included; "and" stays small."""
     return word if word == "and" else "-".join(part[:1].upper() + part[1:] for part in word.split("-"))
