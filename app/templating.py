@@ -91,7 +91,7 @@ def current_zone() -> str:
 
 def status_look(status: object) -> Look:
     """Return the tone and the icon of a status; a word nobody has a look for is neutral."""
-    return STATUS_LOOKS.get(str(status), NEUTRAL)
+    return STATUS_LOOKS.get(str(status).lower(), NEUTRAL)
 
 
 def words(name: object) -> str:

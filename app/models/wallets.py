@@ -56,11 +56,11 @@ class TransactionKind(StrEnum):
 class TransactionState(StrEnum):
     """The states of specification 9.1.2; the allowed moves are in `app.domain.states`."""
 
-    initiated = "initiated"
-    processing = "processing"
-    completed = "completed"
-    failed = "failed"
-    reversed = "reversed"
+    INITIATED = "INITIATED"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REVERSED = "REVERSED"
 
 
 class Wallet(Identified, Timestamped, Base):
@@ -180,7 +180,7 @@ class WalletTransaction(Identified, Base):
 
     wallet_id: Mapped[UUID] = mapped_column(ForeignKey("wallets.id", ondelete="RESTRICT"))
     kind: Mapped[TransactionKind]
-    state: Mapped[TransactionState] = mapped_column(default=TransactionState.initiated)
+    state: Mapped[TransactionState] = mapped_column(default=TransactionState.INITIATED)
     amount: Mapped[Amount] = mapped_column(info={**money(), "help": "Positive: the balance rose."})
     currency: Mapped[Currency]
     balance_after: Mapped[Amount | None] = mapped_column(info=money())

@@ -195,11 +195,11 @@ def upgrade() -> None:
         sa.Column(
             "state",
             sa.Enum(
-                "initiated",
-                "processing",
-                "completed",
-                "failed",
-                "reversed",
+                "INITIATED",
+                "PROCESSING",
+                "COMPLETED",
+                "FAILED",
+                "REVERSED",
                 name="transactionstate",
                 native_enum=False,
                 create_constraint=True,
