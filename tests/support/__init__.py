@@ -1,0 +1,1 @@
+"""Fixtures shared by all tests, one concern per module; `tests/conftest.py` loads them."""

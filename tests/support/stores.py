@@ -1,0 +1,203 @@
+"""A real PostgreSQL and a real Redis for the whole session, and a database made by the migrations for each
+worker.
+
+The servers are embedded ones unless DATABASE_URL and REDIS_URL name others. With xdist the controller starts
+them before its workers. The schema is made once, in a template that each worker and each test with processes
+of its own clones.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import flask_migrate
+import psycopg
+import pytest
+from psycopg import sql
+from redis import Redis
+
+from app.config import Settings
+from app.db import db
+from app.embedded.stores import open_stores
+from app.factory import create_app
+
+ANNOUNCED = "OTPLESS_TEST_STORES"
+TEMPLATE_LOCK = 7_310_042
+_opened = ExitStack()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The addresses of both servers; `prefix` begins the name of every database that this session makes."""
+
+    database_url: str
+    redis_url: str
+    prefix: str
+
+    @property
+    def template(self) -> str:
+        """The name of the database that the migrations made."""
+        return f"{self.prefix}_template"
+
+    def url_of(self, database: str) -> str:
+        """Return the address of another database on the same server."""
+        address, _, options = self.database_url.partition("?")
+        return f"{address.rpartition('/')[0]}/{database}" + (f"?{options}" if options else "")
+
+    def redis_url_of(self, number: int) -> str:
+        """Return the address of Redis database `number`."""
+        if self.redis_url.startswith("unix:"):
+            return f"{self.redis_url.partition('?')[0]}?db={number}"
+        return f"{self.redis_url.rstrip('/').removesuffix('/0')}/{number}"
+
+    @contextmanager
+    def administer(self) -> Iterator[psycopg.Connection]:
+        """Yield a connection that can create and drop databases."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            yield connection
+
+    def clone(self, name: str) -> str:
+        """Create a database from the template, in the place of an older one of that name, and return its
+        address.
+        """
+        self.make_template_once()
+        with self.administer() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(self.template)
+                )
+            )
+        return self.url_of(name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whoever is connected."""
+        with self.administer() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def make_template_once(self) -> None:
+        """Migrate an empty database up to the newest revision, in whichever worker comes first."""
+        half_made = f"{self.prefix}_migrating"
+        with self.administer() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [TEMPLATE_LOCK])
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.template]).fetchone():
+                return
+            self.drop(half_made)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(half_made))
+            )
+            migrate(replace(test_settings(), database_url=self.url_of(half_made), redis_url=self.redis_url))
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(half_made), sql.Identifier(self.template)
+                )
+            )
+
+    def drop_all(self) -> None:
+        """Drop every database that this session made."""
+        with self.administer() as connection:
+            names = connection.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [self.prefix]
+            )
+            for (name,) in names.fetchall():
+                self.drop(name)
+
+
+def test_settings() -> Settings:
+    """Return settings for tests, without addresses."""
+    return Settings(
+        environment="test",
+        secret_key="a secret for tests only, 32 characters",
+        public_url="http://localhost",
+        development_sign_in=True,
+        log_level="WARNING",
+        database_pool_size=4,
+    )
+
+
+test_settings.__test__ = False  # type: ignore[attr-defined]
+
+
+def migrate(settings: Settings) -> None:
+    """Run all migrations on the database of `settings`."""
+    application = create_app(settings)
+    with application.app_context():
+        flask_migrate.upgrade()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def start_servers() -> Servers:
+    """Start what is needed and tell the workers, which inherit our environment."""
+    data = Path(tempfile.mkdtemp(prefix="otpless-tests-"))
+    _opened.callback(_remove, data)
+    data.chmod(0o711)
+    stores = _opened.enter_context(open_stores(data, os.environ, durable=False))
+    stores.start()
+    servers = Servers(stores.database_url, stores.redis_url, f"otpless_test_{os.getpid()}")
+    if stores.postgres is None:
+        _opened.callback(servers.drop_all)
+    os.environ[ANNOUNCED] = json.dumps([servers.database_url, servers.redis_url, servers.prefix])
+    return servers
+
+
+def _remove(data: Path) -> None:
+    shutil.rmtree((data / "store").resolve(), ignore_errors=True)
+    shutil.rmtree(data, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers in the controller of a parallel run; a single process starts them when a test needs
+    them.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    os.environ.pop(ANNOUNCED, None)
+    if config.getoption("numprocesses", None) and not config.option.collectonly:
+        start_servers()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what this process started."""
+    _opened.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """The running PostgreSQL and Redis."""
+    announced = os.environ.get(ANNOUNCED)
+    return Servers(*json.loads(announced)) if announced else start_servers()
+
+
+@pytest.fixture(scope="session")
+def worker_number(worker_id: str) -> int:
+    """This xdist worker's number, 0 without xdist."""
+    return int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+
+
+@pytest.fixture(scope="session")
+def settings(servers: Servers, worker_number: int, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of this worker: its own database and its own Redis database."""
+    return replace(
+        test_settings(),
+        database_url=servers.clone(f"{servers.prefix}_{worker_number}"),
+        redis_url=servers.redis_url_of(1 + 2 * worker_number),
+        data_dir=tmp_path_factory.mktemp("data"),
+    )
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Iterator[Redis]:
+    """This worker's Redis database, empty."""
+    with Redis.from_url(settings.redis_url) as connection:
+        connection.flushdb()
+        yield connection
