@@ -1,4 +1,4 @@
-"""The harness itself: transactions that leave nothing, requests with contexts of their own, processes that end."""
+"""The harness: transactions that leave nothing, requests with contexts of their own, processes that end."""
 
 import signal
 
@@ -6,11 +6,13 @@ import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from app.db import db, raw_transaction, transaction
 from app.embedded.processes import is_running
 from app.models import Customer
+from tests.support.application import QueryCounter
 from tests.support.own import OwnDatabase
 
 
@@ -42,10 +44,10 @@ def test_a_raw_transaction_sees_what_the_session_committed(session: Session) -> 
 def test_a_failed_transaction_undoes_only_itself(session: Session) -> None:
     with transaction() as inner:
         inner.add(new_customer())
-    with pytest.raises(ZeroDivisionError), transaction() as inner:
+    with pytest.raises(DataError), transaction() as inner:
         inner.add(new_customer())
         inner.flush()
-        raise ZeroDivisionError
+        inner.execute(text("SELECT 1 / 0"))
     assert count_customers() == 1
 
 
@@ -60,7 +62,9 @@ def test_each_request_has_a_context_of_its_own(app: Flask, client: FlaskClient) 
     assert seen == [False]
 
 
-def test_the_recorder_counts_statements_and_no_savepoints(session: Session, query_counter) -> None:
+def test_the_recorder_counts_statements_and_no_savepoints(
+    session: Session, query_counter: QueryCounter
+) -> None:
     with query_counter() as queries:
         with transaction() as inner:
             inner.execute(text("SELECT 1"))

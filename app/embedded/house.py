@@ -84,8 +84,8 @@ def open_house(data: Path, *, needed_bytes: int = SMALLEST_FREE_BYTES) -> Iterat
             raise CannotStart(_who_has(data)) from None
         if (free := shutil.disk_usage(data).free) < needed_bytes:
             raise CannotStart(
-                f"The disk is full: {data} has {free // 1024**2} MB left of the {needed_bytes // 1024**2} MB needed. "
-                "Free some space, or choose another directory with DATA=…"
+                f"The disk is full: {data} has {free // 1024**2} MB left and {needed_bytes // 1024**2} MB "
+                "are needed. Free some space, or choose another directory with DATA=…"
             )
         _forget_earlier_run(data)
         yield House(data)

@@ -1,7 +1,7 @@
 """The application inside an outer transaction: `transaction()` really commits, and nothing stays."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -42,6 +42,9 @@ class Queries(list[str]):
         """Note one statement."""
         if not statement.startswith(BOOKKEEPING):
             self.append(statement)
+
+
+QueryCounter = Callable[[], AbstractContextManager[Queries]]
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +92,7 @@ def record_queries() -> Iterator[Queries]:
 
 
 @pytest.fixture
-def query_counter() -> Any:
+def query_counter() -> QueryCounter:
     """`with query_counter() as queries: …` and then `len(queries)`; the statements themselves explain a
     surprise.
     """
