@@ -1,8 +1,10 @@
 """Run the sandbox gateway: `SECRET_KEY=… python -m app.gateways.sandbox_server --port 8100`."""
 
 import argparse
+import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from threading import Thread
@@ -23,17 +25,25 @@ def main(arguments: list[str] | None = None) -> int:
     if not secret_key:
         print("SECRET_KEY is not set: the sandbox derives its keys from the app's.", file=sys.stderr)
         return USAGE_ERROR
+    try:
+        listener = socket.create_server((options.host, options.port))
+    except OSError as error:
+        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+        return USAGE_ERROR
+    port = listener.getsockname()[1]
     app = create_sandbox(
         secret_key=secret_key,
         data_dir=options.data,
-        public_url=options.public_url or f"http://{HOST}:{options.port}",
+        public_url=options.public_url or f"http://{HOST}:{port}",
         webhook_url=options.webhook_url,
     )
     app.extensions["sandbox"].controls.delay_seconds = options.delay_seconds
-    server = make_server(options.host, options.port, app, threaded=True)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = make_server(options.host, port, app, threaded=True, fd=listener.fileno())
+    listener.close()
     _stop_on_signals(server)
     app.extensions["postman"].start()
-    print(f"Sandbox gateway on http://{options.host}:{server.port}", flush=True)
+    print(f"Sandbox gateway on http://{options.host}:{port}", flush=True)
     server.serve_forever()
     app.extensions["postman"].stop()
     app.extensions["postman"].join()
