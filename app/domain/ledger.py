@@ -11,16 +11,19 @@ from uuid import UUID
 from app.domain.errors import Unbalanced
 from app.domain.money import EXACT, plain
 
-GENESIS = bytes(32)
+GENESIS = b""
+"""What the first link of a chain follows: nothing."""
+
+LINK_BYTES = 32
 
 Chainable = str | int | bool | bytes | Decimal | datetime | date | UUID | None
 
 
 @dataclass(frozen=True, slots=True)
 class PostingLine:
-    """One side of a journal: an amount (credit above zero, debit below) on an account of the ledger, in one currency."""
+    """One side of a journal: an amount (credit above zero, debit below) on a book of the ledger, in one currency."""
 
-    account: str
+    book: str
     amount: Decimal
     currency: str
 
@@ -34,7 +37,7 @@ def check_balanced(lines: Iterable[PostingLine]) -> None:
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in lines:
         if not line.amount:
-            raise Unbalanced(f"The posting on {line.account} is zero.")
+            raise Unbalanced(f"The posting on {line.book} is zero.")
         sums[line.currency] = EXACT.add(sums[line.currency], line.amount)
     rests = [f"{plain(rest)} {currency}" for currency, rest in sorted(sums.items()) if rest]
     if not sums:
@@ -49,7 +52,7 @@ def available(balance: Decimal, held: Decimal, overdraft_limit: Decimal) -> Deci
 
 
 def chain_hash(previous: bytes, fields: Mapping[str, Chainable]) -> bytes:
-    """Return the next link of a hash chain: SHA-256 over the previous link (32 bytes) and the named fields.
+    """Return the next link of a hash chain: SHA-256 over the previous link (32 bytes; empty before the first) and the named fields.
 
     The encoding is canonical and unambiguous: fields in name order, every name and value preceded by its length, every value
     by a letter for its type. Decimals are spelled without trailing zeros and instants in UTC, so a value read back from the
@@ -57,11 +60,11 @@ def chain_hash(previous: bytes, fields: Mapping[str, Chainable]) -> bytes:
 
     Raises:
         TypeError: a value of another type.
-        ValueError: `previous` is not 32 bytes, or an instant is naive.
+        ValueError: `previous` has another length, or an instant is naive.
     """
-    if len(previous) != len(GENESIS):
-        raise ValueError("A link of the chain has 32 bytes.")
-    digest = sha256(previous)
+    if len(previous) not in (len(GENESIS), LINK_BYTES):
+        raise ValueError(f"A link of the chain has {LINK_BYTES} bytes, and none before the first.")
+    digest = sha256(len(previous).to_bytes(8, "big") + previous)
     for name in sorted(fields):
         for part in (name.encode(), _encoded(fields[name])):
             digest.update(len(part).to_bytes(8, "big"))

@@ -1,0 +1,181 @@
+"""From charged lines to the figures of an invoice, the bytes of its snapshot, and what is still due (DOMAIN.md §6, §7)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from app.domain.errors import RuleBroken
+from app.domain.money import EXACT, plain, quantize, zero
+from app.domain.periods import Period
+from app.domain.pricing import Charge
+from app.domain.tax import Supply, TaxPart, round_off, split_inclusive, tax_lines, tax_totals
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A charge on an invoice before tax.
+
+    `amount` is in whole minor units: the taxable value, or with `tax_inclusive` what is to be paid for the line. `tax_rate` is
+    in percent. The rest says what it is for.
+    """
+
+    description: str
+    amount: Decimal
+    tax_rate: Decimal
+    sac: str
+    tax_inclusive: bool = False
+    quantity: Decimal = Decimal(1)
+    unit_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaxedLine:
+    """A line with its taxable value and its taxes."""
+
+    line: Line
+    taxable: Decimal
+    taxes: tuple[TaxPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of a document: `subtotal + tax_total + round_off = total`, and `taxes` by code and rate."""
+
+    lines: tuple[TaxedLine, ...]
+    taxes: tuple[TaxPart, ...]
+    subtotal: Decimal
+    tax_total: Decimal
+    round_off: Decimal
+    total: Decimal
+
+
+def line_amount(quantity: Decimal, unit_price: Decimal, currency: str) -> Decimal:
+    """Return quantity × unit price, rounded once to the currency."""
+    return quantize(EXACT.multiply(quantity, unit_price), currency)
+
+
+def assess(lines: Sequence[Line], supply: Supply, currency: str, *, rounded: bool = True) -> Totals:
+    """Return the figures of a document with these lines.
+
+    Inclusive lines keep exactly what is to be paid for them; the others share one rounding per tax and rate (`tax_lines`).
+    `rounded` adds the round-off to the rupee (or whole rupiah).
+
+    Raises:
+        RuleBroken: an amount with a fraction of a minor unit, a negative rate, or an unknown currency.
+    """
+    for n, line in enumerate(lines):
+        if line.amount != quantize(line.amount, currency):
+            raise RuleBroken(
+                f"/lines/{n}/amount", "too_many_decimals", f"{plain(line.amount)} is no amount of {currency}."
+            )
+    exclusive = [line for line in lines if not line.tax_inclusive]
+    carried = iter(tax_lines([(line.amount, line.tax_rate) for line in exclusive], supply, currency))
+    taxed = tuple(
+        TaxedLine(line, *split_inclusive(line.amount, line.tax_rate, supply, currency))
+        if line.tax_inclusive
+        else TaxedLine(line, quantize(line.amount, currency), next(carried))
+        for line in lines
+    )
+    taxes = tax_totals(line.taxes for line in taxed)
+    subtotal = sum((line.taxable for line in taxed), zero(currency))
+    tax_total = sum((part.amount for part in taxes), zero(currency))
+    rest = round_off(subtotal + tax_total, currency) if rounded else zero(currency)
+    return Totals(taxed, taxes, subtotal, tax_total, rest, subtotal + tax_total + rest)
+
+
+def check_adds_up(totals: Totals) -> None:
+    """Return if lines + taxes + round-off = total, the safety check before issue.
+
+    Raises:
+        RuleBroken: they do not; the document must not be issued.
+    """
+    taxable = sum((line.taxable for line in totals.lines), Decimal(0))
+    by_line = sum((part.amount for line in totals.lines for part in line.taxes), Decimal(0))
+    by_code = sum((part.amount for part in totals.taxes), Decimal(0))
+    whole = totals.subtotal + totals.tax_total + totals.round_off == totals.total
+    if not (whole and taxable == totals.subtotal and by_line == by_code == totals.tax_total):
+        raise RuleBroken("/total", "does_not_add_up", "The lines and taxes do not add up to the total.")
+
+
+def amount_due(total: Decimal, paid: Decimal) -> Decimal:
+    """Return what is still to be paid, never below zero."""
+    return max(EXACT.subtract(total, paid), zero_like(total))
+
+
+def zero_like(amount: Decimal) -> Decimal:
+    """Return zero with the decimals of `amount`."""
+    return EXACT.subtract(amount, amount)
+
+
+def settlement(total: Decimal, paid: Decimal, *, due_on: date, today: date) -> str:
+    """Return the status that payments give an issued invoice: `paid`, `overdue` from the day after it was due, `partially_paid`
+    or `issued`."""
+    if paid >= total:
+        return "paid"
+    if today > due_on:
+        return "overdue"
+    return "partially_paid" if paid > 0 else "issued"
+
+
+def day(on: date) -> str:
+    """Return a day as documents write it: `1 Oct 2026`."""
+    return f"{on.day} {MONTHS[on.month - 1]} {on.year}"
+
+
+def describe(name: str, period: Period) -> str:
+    """Return the description of a line for a component and period: `SMS messages, 1 Oct 2026 to 31 Oct 2026`."""
+    return f"{name}, {day(period.start_on)} to {day(period.last_on)}"
+
+
+def unit_price(charge: Charge) -> Decimal | None:
+    """Return the price per unit where one row without flat part makes the whole charge, else None: the breakdown tells."""
+    paying = [row for row in charge.breakdown if row.kind != "free"]
+    return paying[0].unit if len(paying) == 1 and not paying[0].flat else None
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the one spelling of a value as UTF-8 JSON: keys sorted, no blanks, decimals as strings without trailing zeros,
+    instants in UTC with `Z`. The same content gives the same bytes on every machine and day.
+
+    Raises:
+        TypeError: a float (not exact), a key that is no string, or a type that has no canonical spelling.
+        ValueError: a naive instant.
+    """
+    text = json.dumps(
+        _canonical(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return text.encode()
+
+
+def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("An instant needs a time zone.")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, date | UUID):
+        return str(value)
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("Canonical JSON needs strings as keys.")
+        return {str(key): _canonical(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(one) for one in value]
+    raise TypeError(f"A {type(value).__name__} has no canonical JSON.")
+
+
+def sha256_hex(content: bytes) -> str:
+    """Return the SHA-256 of some bytes in lower-case hexadecimal."""
+    return sha256(content).hexdigest()
