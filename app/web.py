@@ -26,8 +26,8 @@ THEMES = ("light", "dark", "system")
 
 def init_app(app: Flask) -> None:
     """Enter the hooks, the page context and the error pages."""
-    csrf.init_app(app)
     app.before_request(_name_the_request)
+    csrf.init_app(app)
     app.after_request(_secure)
     app.context_processor(lambda: {"csp_nonce": g.get("csp_nonce", "")})
     templating.init_app(app)

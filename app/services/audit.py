@@ -29,7 +29,8 @@ def record(
     `action` is `noun.past_participle` (`wallet.credited`); `subject` is the row it happened to, flushed by this call so that
     it has its key; `before` and `after` hold plain values, by convention only what differs (see `changes`).
     """
-    db.session.flush([subject] if subject in db.session.new else None)
+    if subject in db.session.new:
+        db.session.flush()
     entry = AuditRecord(
         at=at or clock.now(),
         actor_kind=actor.kind,
