@@ -1,7 +1,7 @@
 """How the events of a metric become a quantity: a registry of aggregations (DOMAIN.md §2).
 
-An entry says how an event's value is read and whether values add. Values that add are folded from deltas in any order; those
-of an aggregation that does not add are recomputed from the events of their bucket.
+An entry says how an event's value is read and whether values add. Values that add are folded from deltas in
+any order; those of an aggregation that does not add are recomputed from the events of their bucket.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,8 @@ Reader = Callable[[ParsedEvent, str | None], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """An entry: `read(event, value_property)` is the event's value, `adds` whether the values of events simply sum."""
+    """An entry: `read(event, value_property)` is the event's value, `adds` whether the values of events
+    simply sum."""
 
     label: str
     read: Reader

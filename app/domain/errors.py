@@ -1,4 +1,4 @@
-"""The refusals of the pure domain. Services turn them into `app.errors` with a field; nothing here knows HTTP."""
+"""The refusals of the pure domain. Services turn them into `app.errors`; nothing here knows HTTP."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 class RuleBroken(ValueError):
     """An input breaks a rule of the domain.
 
-    `pointer` is the RFC 6901 JSON pointer of the offending field ("" is the whole input), `code` a stable word for programs,
-    `message` one sentence for a person.
+    `pointer` is the RFC 6901 JSON pointer of the offending field ("" is the whole input), `code` a stable
+    word for programs, `message` one sentence for a person.
     """
 
     def __init__(self, pointer: str, code: str, message: str) -> None:
@@ -29,9 +29,8 @@ class IllegalMove(ValueError):
     def __init__(self, machine: str, current: str, target: str, allowed: Iterable[str]) -> None:
         self.machine, self.current, self.target, self.allowed = machine, current, target, tuple(allowed)
         ways = ", ".join(self.allowed) if self.allowed else "nothing: it is final"
-        super().__init__(
-            f"A {machine.replace('_', ' ')} cannot go from {current} to {target}. Allowed from {current}: {ways}."
-        )
+        what = machine.replace("_", " ")
+        super().__init__(f"A {what} cannot go from {current} to {target}. Allowed from {current}: {ways}.")
 
 
 class Unbalanced(ValueError):

@@ -1,8 +1,9 @@
-"""One usage event as it arrives (API.md §4): checked completely, in a few microseconds, before anything is stored.
+"""One usage event as it arrives (API.md §4): checked completely, in a few microseconds, before anything is
+stored.
 
-The content hash answers "same id, same event?". It covers account, metric, instant, quantity and properties by value: key order,
-`1` or `"1.0"`, and the offset a time is written in make no difference; a time left out stays out, so that a sender who
-relies on the default may send again.
+The content hash answers "same id, same event?". It covers account, metric, instant, quantity and properties
+by value: key order, `1` or `"1.0"`, and the offset a time is written in make no difference; a time left out
+stays out, so that a sender who relies on the default may send again.
 """
 
 import re
@@ -17,11 +18,13 @@ from app.domain.money import parse_decimal, plain
 from app.domain.properties import properties_text
 
 LONGEST_NAME = 255
-LARGEST_QUANTITY = Decimal(10) ** 15
+WHOLE_DIGITS = 15
+LARGEST_QUANTITY = Decimal(10) ** WHOLE_DIGITS
 
 _FIELDS = frozenset({"event_id", "account_id", "metric", "timestamp", "quantity", "properties"})
 _INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})",
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
 _UNIX = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", re.ASCII)
@@ -31,7 +34,8 @@ _ONE = Decimal(1)
 
 
 class ParsedEvent(NamedTuple):
-    """An event that can be stored, if its account and metric exist. A tuple, because thousands a second are made.
+    """An event that can be stored, if its account and metric exist. A tuple, because thousands a second are
+    made.
 
     `timestamp` is in UTC. `properties_json` is the canonical text of `properties`, ready for a jsonb column.
     """
@@ -62,8 +66,9 @@ def parse_event(
 ) -> ParsedEvent | Rejection:
     """Return the event that `raw`, a decoded JSON value, stands for, or why it is refused.
 
-    `now` is the default instant; older than `max_age` (None: no limit, for backfills) or further ahead than `max_ahead` is refused.
-    Numbers in JSON must be decoded to int or Decimal: a float is refused where a number counts.
+    `now` is the default instant; older than `max_age` (None: no limit, for backfills) or further ahead than
+    `max_ahead` is refused. Numbers in JSON must be decoded to int or Decimal: a float is refused where a
+    number counts.
     """
     try:
         return _parse(raw, index, now, max_age, max_ahead)
@@ -78,8 +83,8 @@ def _parse(
 ) -> ParsedEvent:
     if not isinstance(raw, dict):
         raise RuleBroken("", "not_an_object", "An event is an object.")
-    if not raw.keys() <= _FIELDS:
-        name = sorted(raw.keys() - _FIELDS)[0]
+    if not _FIELDS.issuperset(raw):
+        name = min(raw.keys() - _FIELDS)
         raise RuleBroken(
             f"/{name}", "unknown_field", f"There is no such field. Known: {', '.join(sorted(_FIELDS))}."
         )
@@ -92,7 +97,8 @@ def _parse(
     else:
         at = read_instant(written, pointer="/timestamp")
         _check_age(at, now, max_age, max_ahead)
-        sent = at.isoformat()
+        since = at - _EPOCH
+        sent = f"{since.days}.{since.seconds}.{since.microseconds}"
     quantity = raw.get("quantity")
     quantity = _ONE if quantity is None else read_quantity(quantity, pointer="/quantity")
     properties = raw.get("properties")
@@ -135,6 +141,8 @@ def read_quantity(value: Any, *, pointer: str) -> Decimal:
     Raises:
         RuleBroken: `not_a_number`, `too_many_decimals`, `too_large` or `negative`.
     """
+    if type(value) is str and len(value) <= WHOLE_DIGITS and value.isdigit() and value.isascii():
+        return Decimal(value)
     number = parse_decimal(value, pointer=pointer, largest=LARGEST_QUANTITY)
     if number < 0:
         raise RuleBroken(pointer, "negative", "A quantity may not be negative; cancel the event instead.")
@@ -142,9 +150,11 @@ def read_quantity(value: Any, *, pointer: str) -> Decimal:
 
 
 def read_instant(value: Any, *, pointer: str) -> datetime:
-    """Return the UTC instant that an RFC 3339 string with any offset, or unix seconds, stands for, to the microsecond.
+    """Return the UTC instant that an RFC 3339 string with any offset, or unix seconds, stands for, to the
+    microsecond.
 
-    Digits beyond the microsecond are cut off, so that no event moves into a later period. A leap second is the second after it.
+    Digits beyond the microsecond are cut off, so that no event moves into a later period. A leap second is
+    the second after it.
 
     Raises:
         RuleBroken: `bad_timestamp`.

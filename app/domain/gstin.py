@@ -1,4 +1,5 @@
-"""The Indian GST registration number: State (2), PAN (10), entity (1), `Z`, check character (CGST Rule 10; INDIA.md)."""
+"""The Indian GST registration number: State (2), PAN (10), entity (1), `Z`, check character (CGST Rule 10;
+INDIA.md)."""
 
 import re
 
@@ -26,8 +27,8 @@ def check_character(first: str) -> str:
 def validate(value: object, *, accept_test: bool = False, pointer: str = "/gstin") -> str:
     """Return a GSTIN in upper case without surrounding blanks.
 
-    With `accept_test` (the sandbox) any 15 characters that start with a State code will do, as the portals' test numbers have
-    no valid check character.
+    With `accept_test` (the sandbox) any 15 characters that start with a State code will do, as the portals'
+    test numbers have no valid check character.
 
     Raises:
         RuleBroken: wrong length, form, State or check character.

@@ -1,4 +1,5 @@
-"""From charged lines to the figures of an invoice, the bytes of its snapshot, and what is still due (DOMAIN.md §6, §7)."""
+"""From charged lines to the figures of an invoice, the bytes of its snapshot, and what is still due
+(DOMAIN.md §6, §7)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 class Line:
     """A charge on an invoice before tax.
 
-    `amount` is in whole minor units: the taxable value, or with `tax_inclusive` what is to be paid for the line. `tax_rate` is
-    in percent. The rest says what it is for.
+    `amount` is in whole minor units: the taxable value, or with `tax_inclusive` what is to be paid for the
+    line. `tax_rate` is in percent. The rest says what it is for.
     """
 
     description: str
@@ -64,8 +65,8 @@ def line_amount(quantity: Decimal, unit_price: Decimal, currency: str) -> Decima
 def assess(lines: Sequence[Line], supply: Supply, currency: str, *, rounded: bool = True) -> Totals:
     """Return the figures of a document with these lines.
 
-    Inclusive lines keep exactly what is to be paid for them; the others share one rounding per tax and rate (`tax_lines`).
-    `rounded` adds the round-off to the rupee (or whole rupiah).
+    Inclusive lines keep exactly what is to be paid for them; the others share one rounding per tax and rate
+    (`tax_lines`). `rounded` adds the round-off to the rupee (or whole rupiah).
 
     Raises:
         RuleBroken: an amount with a fraction of a minor unit, a negative rate, or an unknown currency.
@@ -115,8 +116,8 @@ def zero_like(amount: Decimal) -> Decimal:
 
 
 def settlement(total: Decimal, paid: Decimal, *, due_on: date, today: date) -> str:
-    """Return the status that payments give an issued invoice: `paid`, `overdue` from the day after it was due, `partially_paid`
-    or `issued`."""
+    """Return the status that payments give an issued invoice: `paid`, `overdue` from the day after it was
+    due, `partially_paid` or `issued`."""
     if paid >= total:
         return "paid"
     if today > due_on:
@@ -130,19 +131,21 @@ def day(on: date) -> str:
 
 
 def describe(name: str, period: Period) -> str:
-    """Return the description of a line for a component and period: `SMS messages, 1 Oct 2026 to 31 Oct 2026`."""
+    """Return the description of a line for a component and period: `SMS messages, 1 Oct 2026 to 31 Oct
+    2026`."""
     return f"{name}, {day(period.start_on)} to {day(period.last_on)}"
 
 
 def unit_price(charge: Charge) -> Decimal | None:
-    """Return the price per unit where one row without flat part makes the whole charge, else None: the breakdown tells."""
+    """Return the price per unit where one row without flat part makes the whole charge, else None: the
+    breakdown tells."""
     paying = [row for row in charge.breakdown if row.kind != "free"]
     return paying[0].unit if len(paying) == 1 and not paying[0].flat else None
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one spelling of a value as UTF-8 JSON: keys sorted, no blanks, decimals as strings without trailing zeros,
-    instants in UTC with `Z`. The same content gives the same bytes on every machine and day.
+    """Return the one spelling of a value as UTF-8 JSON: keys sorted, no blanks, decimals as strings without
+    trailing zeros, instants in UTC with `Z`. The same content gives the same bytes on every machine and day.
 
     Raises:
         TypeError: a float (not exact), a key that is no string, or a type that has no canonical spelling.

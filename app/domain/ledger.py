@@ -21,7 +21,8 @@ Chainable = str | int | bool | bytes | Decimal | datetime | date | UUID | None
 
 @dataclass(frozen=True, slots=True)
 class PostingLine:
-    """One side of a journal: an amount (credit above zero, debit below) on a book of the ledger, in one currency."""
+    """One side of a journal: an amount (credit above zero, debit below) on a book of the ledger, in one
+    currency."""
 
     book: str
     amount: Decimal
@@ -52,11 +53,12 @@ def available(balance: Decimal, held: Decimal, overdraft_limit: Decimal) -> Deci
 
 
 def chain_hash(previous: bytes, fields: Mapping[str, Chainable]) -> bytes:
-    """Return the next link of a hash chain: SHA-256 over the previous link (32 bytes; empty before the first) and the named fields.
+    """Return the next link of a hash chain: SHA-256 over the previous link (32 bytes; empty before the first)
+    and the named fields.
 
-    The encoding is canonical and unambiguous: fields in name order, every name and value preceded by its length, every value
-    by a letter for its type. Decimals are spelled without trailing zeros and instants in UTC, so a value read back from the
-    database gives the same hash.
+    The encoding is canonical and unambiguous: fields in name order, every name and value preceded by its
+    length, every value by a letter for its type. Decimals are spelled without trailing zeros and instants in
+    UTC, so a value read back from the database gives the same hash.
 
     Raises:
         TypeError: a value of another type.

@@ -1,7 +1,8 @@
-"""Amounts of money: exact decimals, rounded once, half up away from zero, to the exponent of their currency (DOMAIN.md §1).
+"""Amounts of money: exact decimals, rounded once, half up away from zero, to the exponent of their currency
+(DOMAIN.md §1).
 
-Arithmetic on prices and quantities runs in the `EXACT` context, which raises rather than lose a digit; only `quantize`
-rounds. A gateway's minor-unit exponent belongs to the gateway adapter, never here.
+Arithmetic on prices and quantities runs in the `EXACT` context, which raises rather than lose a digit; only
+`quantize` rounds. A gateway's minor-unit exponent belongs to the gateway adapter, never here.
 """
 
 import re
@@ -28,7 +29,8 @@ CURRENCIES: dict[str, int] = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "RWF", "UGX", "VND", "XAF", "XOF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
-"""ISO 4217 code → decimals an amount is stored with. IDR is stored with 2 and paid in whole rupiah (`payable_quantum`)."""
+"""ISO 4217 code → decimals an amount is stored with. IDR is stored with 2 and paid in whole rupiah
+(`payable_quantum`)."""
 
 WHOLE_UNIT_PAYABLE = frozenset({"IDR"})
 LARGEST_AMOUNT = Decimal(10) ** 15
@@ -66,7 +68,7 @@ def quantize(amount: Decimal, currency: str) -> Decimal:
     if quantum is None:
         exponent(currency)
     rounded = amount.quantize(quantum, ROUND_HALF_UP, ROUNDING)
-    return rounded if rounded else abs(rounded)
+    return rounded or abs(rounded)
 
 
 def payable_quantum(currency: str) -> Decimal:
@@ -81,7 +83,8 @@ def payable_quantum(currency: str) -> Decimal:
 
 
 def quantize_payable(amount: Decimal, currency: str) -> Decimal:
-    """Return `amount` rounded half up to what can be paid, in the stored exponent (`1234.50` IDR → `1235.00`)."""
+    """Return `amount` rounded half up to what can be paid, in the stored exponent (`1234.50` IDR →
+    `1235.00`)."""
     return quantize(amount.quantize(payable_quantum(currency), ROUND_HALF_UP, ROUNDING), currency)
 
 
@@ -136,6 +139,9 @@ def plain(value: Decimal) -> str:
     >>> plain(Decimal("1E+3")), plain(Decimal("0.500")), plain(Decimal("-0"))
     ('1000', '0.5', '0')
     """
+    text = str(value)
+    if text.isdigit():
+        return text
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -155,7 +161,8 @@ def parse_decimal(
     At most `places` decimals as written, no more than `largest` in size, no less than `minimum`.
 
     Raises:
-        RuleBroken: `not_a_number` (also for booleans, floats, NaN, infinity, blanks, digits that are not ASCII),
+        RuleBroken: `not_a_number` (also for booleans, floats, NaN, infinity, blanks, digits that are not
+        ASCII),
             `too_many_decimals`, `too_large`, `too_small`.
     """
     number = _exact(value, pointer)
@@ -190,10 +197,12 @@ def _exact(value: object, pointer: str) -> Decimal:
 def parse_amount(
     value: object, currency: str, *, pointer: str, allow_zero: bool = False, allow_negative: bool = False
 ) -> Decimal:
-    """Return an amount of money that a caller wrote, with the decimals of its currency (`"118"` → `118.00` INR).
+    """Return an amount of money that a caller wrote, with the decimals of its currency (`"118"` → `118.00`
+    INR).
 
     Raises:
-        RuleBroken: as `parse_decimal` says, `not_positive` for zero or less (unless allowed), or an unknown currency.
+        RuleBroken: as `parse_decimal` says, `not_positive` for zero or less (unless allowed), or an unknown
+        currency.
     """
     number = parse_decimal(value, pointer=pointer, places=exponent(currency))
     if number < 0 and not allow_negative:

@@ -1,7 +1,8 @@
 """Billing periods of local days, as half-open UTC instants (DOMAIN.md §1).
 
-A local day starts at the first instant whose wall clock shows that date or a later one; it ends where the next starts. So the
-days of a zone cover time without gap or overlap also where clocks skip midnight, show it twice, or skip a whole date.
+A local day starts at the first instant whose wall clock shows that date or a later one; it ends where the
+next starts. So the days of a zone cover time without gap or overlap also where clocks skip midnight, show it
+twice, or skip a whole date.
 """
 
 from calendar import monthrange
@@ -74,7 +75,8 @@ def local_date(instant: datetime, zone_name: str) -> date:
 
 
 def bucket_start(instant: datetime) -> datetime:
-    """Return the start of the 15-minute UTC bucket of an aware instant; one exactly on a border starts its own.
+    """Return the start of the 15-minute UTC bucket of an aware instant; one exactly on a border starts its
+    own.
 
     Raises:
         ValueError: the instant is naive.
@@ -114,10 +116,11 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """How time is cut for an account: an interval in a zone, from an anniversary (`anchor_on`) or by the calendar (None).
+    """How time is cut for an account: an interval in a zone, from an anniversary (`anchor_on`) or by the
+    calendar (None).
 
-    By the calendar weeks start on Monday, quarters in January, April, July and October, years on 1 January. An anchor on a
-    day that a month lacks uses that month's last day and comes back: 31 Jan → 28 Feb → 31 Mar.
+    By the calendar weeks start on Monday, quarters in January, April, July and October, years on 1 January.
+    An anchor on a day that a month lacks uses that month's last day and comes back: 31 Jan → 28 Feb → 31 Mar.
     """
 
     interval: str
@@ -130,7 +133,8 @@ class Cycle:
         zone(self.zone_name)
 
     def start_on(self, index: int) -> date:
-        """Return the first local day of period `index`, counted from the anchor (or from January or a Monday of 2001)."""
+        """Return the first local day of period `index`, counted from the anchor (or from January or a Monday
+        of 2001)."""
         anchor = self.anchor_on or _MONDAY
         if self.interval == "week":
             return anchor + timedelta(weeks=index)
@@ -166,7 +170,8 @@ def add_months(anchor: date, months: int) -> date:
 
 
 def period_containing(instant: datetime, cycle: Cycle) -> Period:
-    """Return the one period of `cycle` that holds an aware instant; a border belongs to the period that starts there.
+    """Return the one period of `cycle` that holds an aware instant; a border belongs to the period that
+    starts there.
 
     Raises:
         ValueError: the instant is naive.

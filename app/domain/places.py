@@ -1,4 +1,5 @@
-"""The States and Union Territories of India with their GST codes, as place of supply names them (INDIA.md)."""
+"""The States and Union Territories of India with their GST codes, as place of supply names them
+(INDIA.md)."""
 
 from app.domain.errors import RuleBroken
 

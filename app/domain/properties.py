@@ -1,4 +1,5 @@
-"""The free properties of an event as one canonical JSON text: the same content, the same bytes, whatever the key order."""
+"""The free properties of an event as one canonical JSON text: the same content, the same bytes, whatever the
+key order."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,14 +21,16 @@ _UNSTORABLE = pattern("[\x00\ud800-\udfff]")
 
 
 def properties_text(properties: Any, *, pointer: str = "/properties") -> str:
-    """Return properties as canonical JSON text, ready for a jsonb column: keys sorted, numbers without trailing zeros.
+    """Return properties as canonical JSON text, ready for a jsonb column: keys sorted, numbers without
+    trailing zeros.
 
     At most 64 entries an object, 3 levels and 16,384 characters.
 
     Raises:
-        RuleBroken: not an object, over a limit, or a value that JSON or PostgreSQL cannot hold (NUL, lone surrogate, NaN).
+        RuleBroken: not an object, over a limit, or a value that JSON or PostgreSQL cannot hold (NUL, lone
+        surrogate, NaN).
     """
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, dict):
         raise RuleBroken(pointer, "not_an_object", "Properties are an object.")
     text = _strings_only(properties) or _object(properties, pointer, 1)
     if len(text) > LARGEST_TEXT:
@@ -38,19 +41,15 @@ def properties_text(properties: Any, *, pointer: str = "/properties") -> str:
 
 
 def _strings_only(properties: Mapping[str, Any]) -> str:
-    """Return the text of a flat object of printable strings, the usual case, or nothing for any other."""
-    parts = []
-    for name in sorted(properties) if len(properties) <= MOST_PROPERTIES else ():
-        value = properties[name]
-        if (
-            type(value) is not str
-            or not name.isprintable()
-            or not value.isprintable()
-            or len(name) > LONGEST_NAME
-        ):
-            return ""
-        parts.append(f"{quoted(name)}:{quoted(value)}")
-    return f"{{{','.join(parts)}}}" if parts else ""
+    """Return the text of a small flat object of printable strings, the usual case, or "" for any other."""
+    try:
+        whole = "".join([*properties, *properties.values()])
+    except TypeError:
+        return ""
+    if not whole.isprintable() or len(whole) > LONGEST_NAME or "" in properties:
+        return ""
+    parts = [f"{quoted(name)}:{quoted(properties[name])}" for name in sorted(properties)]
+    return f"{{{','.join(parts)}}}"
 
 
 def _object(value: Mapping[Any, Any], pointer: str, depth: int) -> str:
@@ -86,7 +85,7 @@ def _any(value: Any, pointer: str, depth: int) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
         return _number(value, pointer)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _object(value, pointer, depth + 1)
     if isinstance(value, list):
         return _list(value, pointer, depth + 1)
@@ -102,7 +101,7 @@ def _string(value: str, pointer: str) -> str:
 
 
 def _number(value: int | float | Decimal, pointer: str) -> str:
-    # The shortest text of a binary fraction is what its sender wrote; it is kept, and refused where it would be added up.
+    # The shortest text of a binary fraction is what its sender wrote: good enough to keep, not to add up.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or (number and abs(number.adjusted()) > LARGEST_EXPONENT):
         raise RuleBroken(pointer, "not_a_number", "The number is not finite, or far too large or small.")

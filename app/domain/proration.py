@@ -1,6 +1,8 @@
-"""Parts of a period as exact fractions of its local days, and of its price in money that adds up (DOMAIN.md §2).
+"""Parts of a period as exact fractions of its local days, and of its price in money that adds up (DOMAIN.md
+§2).
 
-A fraction is always of the WHOLE period, never of a shortened one; the day of a change belongs to what is new.
+A fraction is always of the WHOLE period, never of a shortened one; the day of a change belongs to what is
+new.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from app.domain.money import exponent
 from app.domain.periods import Period
@@ -23,7 +26,8 @@ class Segment:
 
 
 def share(period: Period, start_on: date, end_on: date) -> Fraction:
-    """Return the share of the period's days that `[start_on, end_on)` covers, from 0 to 1; days outside do not count."""
+    """Return the share of the period's days that `[start_on, end_on)` covers, from 0 to 1; days outside do
+    not count."""
     first, last = max(start_on, period.start_on), min(end_on, period.end_on)
     return Fraction(max((last - first).days, 0), period.days)
 
@@ -35,8 +39,7 @@ def segments(period: Period, changes: Iterable[date] = ()) -> tuple[Segment, ...
     """
     inside = {on for on in changes if period.start_on < on < period.end_on}
     borders = [period.start_on, *sorted(inside), period.end_on]
-    pairs = zip(borders, borders[1:], strict=False)
-    return tuple(Segment(start, end, share(period, start, end)) for start, end in pairs)
+    return tuple(Segment(start, end, share(period, start, end)) for start, end in pairwise(borders))
 
 
 def prorate(amount: Decimal, part: Fraction, currency: str) -> Decimal:
@@ -51,8 +54,9 @@ def prorate(amount: Decimal, part: Fraction, currency: str) -> Decimal:
 def split(amount: Decimal, shares: Sequence[Fraction], currency: str) -> tuple[Decimal, ...]:
     """Return `amount` split by `shares`, each part in whole minor units.
 
-    Each part is the difference of two rounded running totals, so the parts add up to the rounded amount of all the shares
-    together, the last one takes the remainder, and no part is a unit or more away from its exact value.
+    Each part is the difference of two rounded running totals, so the parts add up to the rounded amount of
+    all the shares together, the last one takes the remainder, and no part is a unit or more away from its
+    exact value.
 
     Raises:
         RuleBroken: unknown currency.

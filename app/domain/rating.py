@@ -1,4 +1,5 @@
-"""Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2, §4)."""
+"""Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2,
+§4)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from app.domain.pricing import Charge, Terms, Usage, price
 
 
 class Filtered(Protocol):
-    """What `match` chooses from: `filters` maps a dimension to the value or values it takes, `position` is the declared order."""
+    """What `match` chooses from: `filters` maps a dimension to the value or values it takes, `position` is
+    the declared order."""
 
     @property
     def filters(self) -> Mapping[str, Any]: ...
@@ -25,8 +27,8 @@ F = TypeVar("F", bound=Filtered)
 def match(components: Iterable[F], dimensions: Mapping[str, Any]) -> F | None:
     """Return the one component that charges usage of these dimension values, or None.
 
-    Every filter of a component must hold; the component with the most filters wins, and among equals the one declared first.
-    So usage is charged once, however many filters overlap.
+    Every filter of a component must hold; the component with the most filters wins, and among equals the one
+    declared first. So usage is charged once, however many filters overlap.
     """
     fitting = [component for component in components if _holds(component.filters, dimensions)]
     if not fitting:
@@ -46,7 +48,8 @@ def _holds(filters: Mapping[str, Any], dimensions: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What a new total costs, what was asked for before, and the difference: above zero to charge, below zero to give back."""
+    """What a new total costs, what was asked for before, and the difference: above zero to charge, below zero
+    to give back."""
 
     charge: Charge
     posted: Decimal
@@ -64,8 +67,8 @@ def charge(
 ) -> Movement:
     """Return the movement `round(price(total)) − posted` for the cumulative `usage` of a charge position.
 
-    The sum of all movements equals the rounded price of the total, whatever the order and size of the steps: amounts never
-    drift. Re-rating and late usage are the same arithmetic.
+    The sum of all movements equals the rounded price of the total, whatever the order and size of the steps:
+    amounts never drift. Re-rating and late usage are the same arithmetic.
 
     Raises:
         RuleBroken: as `price` says.

@@ -25,7 +25,7 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "paid": (),
         "cancelled": (),
     },
-    # A gateway may report a failed or expired attempt before the one that took the money, so both may still succeed.
+    # A gateway may report a failed or expired attempt before the one that took the money: both may succeed.
     "payment": {
         "created": ("pending", "unknown", "succeeded", "failed", "expired", "parked"),
         "pending": ("unknown", "succeeded", "failed", "expired", "parked"),

@@ -1,4 +1,5 @@
-"""Which tax a supply bears and how much, by the law of INDIA.md. Rates are data of the caller, in percent (18 is 18 %)."""
+"""Which tax a supply bears and how much, by the law of INDIA.md. Rates are data of the caller, in percent (18
+is 18 %)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -36,8 +37,9 @@ class SupplyKind(StrEnum):
 class Supply:
     """Where a supply takes place and which taxes it bears.
 
-    `place` is a GST State code, 96 for abroad; `taxes` pairs each tax code with the number by which the rate is divided for
-    it (CGST and SGST: 2), and is empty where nothing is charged; `endorsement` is the sentence that Rule 46 asks for on a zero-rated invoice.
+    `place` is a GST State code, 96 for abroad; `taxes` pairs each tax code with the number by which the rate
+    is divided for it (CGST and SGST: 2), and is empty where nothing is charged; `endorsement` is the sentence
+    that Rule 46 asks for on a zero-rated invoice.
     """
 
     kind: SupplyKind
@@ -73,8 +75,9 @@ def place_of_supply(
 ) -> Supply:
     """Return the supply that a service to this recipient is (IGST Act s.12, s.13, s.16; CGST Rule 46).
 
-    A registered recipient is where its GSTIN says, another where its address says. `lut` tells whether a letter of undertaking
-    is on file for the financial year: then exports and supplies to a Special Economic Zone bear no tax, else IGST.
+    A registered recipient is where its GSTIN says, another where its address says. `lut` tells whether a
+    letter of undertaking is on file for the financial year: then exports and supplies to a Special Economic
+    Zone bear no tax, else IGST.
 
     Raises:
         RuleBroken: an Indian recipient whose State is unknown (at `pointer`), or an unknown seller's State.
@@ -99,7 +102,8 @@ def _zero_rated(kind: SupplyKind, place: str, lut: bool, what: str) -> Supply:
 
 
 def split_tax(taxable: Decimal, rate: Decimal, supply: Supply, currency: str) -> tuple[TaxPart, ...]:
-    """Return the taxes on one taxable value, each rounded by itself half up to the currency; none for a rate of 0.
+    """Return the taxes on one taxable value, each rounded by itself half up to the currency; none for a rate
+    of 0.
 
     Raises:
         RuleBroken: a negative rate, or an unknown currency.
@@ -112,8 +116,9 @@ def tax_lines(
 ) -> tuple[tuple[TaxPart, ...], ...]:
     """Return the taxes of each (taxable value, rate) line of a document.
 
-    Each tax is rounded once for all lines of the same rate, and a line gets what its part moves that rounded total. So the
-    lines of a document add up to the tax on their sum, and none is a minor unit or more away from its own exact tax.
+    Each tax is rounded once for all lines of the same rate, and a line gets what its part moves that rounded
+    total. So the lines of a document add up to the tax on their sum, and none is a minor unit or more away
+    from its own exact tax.
 
     Raises:
         RuleBroken: a negative rate, or an unknown currency.
@@ -138,8 +143,8 @@ def split_inclusive(
 ) -> tuple[Decimal, tuple[TaxPart, ...]]:
     """Return the taxable value and the taxes inside an amount that includes them (CGST Rule 35).
 
-    Each tax is amount × its rate / (100 + whole rate), rounded by itself; the taxable value is the rest, so the parts add up to
-    the amount received: ₹1,180 at 18 % is 1,000 and 90 + 90.
+    Each tax is amount × its rate / (100 + whole rate), rounded by itself; the taxable value is the rest, so
+    the parts add up to the amount received: ₹1,180 at 18 % is 1,000 and 90 + 90.
 
     Raises:
         RuleBroken: a negative rate, or an unknown currency.
@@ -165,7 +170,8 @@ def tax_totals(lines: Iterable[Sequence[TaxPart]]) -> tuple[TaxPart, ...]:
 
 
 def round_off(total: Decimal, currency: str) -> Decimal:
-    """Return what must be added so that the payable total is whole: to the rupee, 50 paise and above up (CGST Act s.170).
+    """Return what must be added so that the payable total is whole: to the rupee, 50 paise and above up (CGST
+    Act s.170).
 
     Rupiah are paid whole too; other currencies are payable as they are, and nothing is added.
     """

@@ -14,7 +14,8 @@ from app.domain.pricing.terms import ZERO, ModelTerms
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The name of a price model and the values of its fields: what `parse_terms` returns and `price` takes."""
+    """The name of a price model and the values of its fields: what `parse_terms` returns and `price`
+    takes."""
 
     model: str
     values: ModelTerms
@@ -50,7 +51,8 @@ def parse_terms(model: str, mapping: Mapping[str, Any], *, pointer: str = "") ->
     """Return the terms of `model` that a wire object states (API.md §5; the same shapes in plans).
 
     Raises:
-        RuleBroken: `unknown_model` at `pointer/model`; else the field that is unknown, missing, out of order, negative or no
+        RuleBroken: `unknown_model` at `pointer/model`; else the field that is unknown, missing, out of order,
+        negative or no
             number, such as `/tiers/1/up_to` under `pointer`.
     """
     if not isinstance(model, str) or model not in price_models:
@@ -85,8 +87,9 @@ def price(
 ) -> Charge:
     """Return what `usage` costs under `terms`, in `currency`.
 
-    `charge_zero_first_tier`: no usage still pays the first tier's flat part. `apply_minimum=False` leaves the period's least
-    amount to the last run of the period. A quantity below zero (corrections only) costs what no usage costs.
+    `charge_zero_first_tier`: no usage still pays the first tier's flat part. `apply_minimum=False` leaves the
+    period's least amount to the last run of the period. A quantity below zero (corrections only) costs what
+    no usage costs.
 
     Raises:
         RuleBroken: the terms look at single events and the usage has none, or the currency is unknown.

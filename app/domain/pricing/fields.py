@@ -1,7 +1,9 @@
-"""How the terms of a price model are declared, read, written and described: one table for the API, the editor and the tests.
+"""How the terms of a price model are declared, read, written and described: one table for the API, the editor
+and the tests.
 
-A terms class is a frozen dataclass whose fields are made by `term(...)`. From that declaration follow `read` (wire → value,
-refusing what is not declared), `dump` (value → wire) and `schema` (JSON Schema for OpenAPI and the admin component editor).
+A terms class is a frozen dataclass whose fields are made by `term(...)`. From that declaration follow `read`
+(wire → value, refusing what is not declared), `dump` (value → wire) and `schema` (JSON Schema for OpenAPI and
+the admin component editor).
 """
 
 from collections.abc import Mapping, Sequence
@@ -145,7 +147,8 @@ def _check_order(tiers: Sequence[Any], pointer: str) -> None:
 
 
 def term(kind: Kind, title: str, *, default: Any = MISSING) -> Any:
-    """Return a dataclass field of `kind`; without a default it is required. A default of None makes it nullable."""
+    """Return a dataclass field of `kind`; without a default it is required. A default of None makes it
+    nullable."""
     return field(default=default, metadata={"kind": kind, "title": title})
 
 
@@ -174,7 +177,8 @@ def read(cls: type[T], mapping: Any, pointer: str) -> T:
 
 
 def dump(value: Any) -> dict[str, Any]:
-    """Return the wire object of a terms or tier value, without what equals its default; `up_to` always stands."""
+    """Return the wire object of a terms or tier value, without what equals its default; `up_to` always
+    stands."""
     wire = {}
     for entry in fields(value):
         held = getattr(value, entry.name)

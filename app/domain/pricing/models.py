@@ -1,8 +1,9 @@
 """The price models: one function each, entered in `price_models` with its terms.
 
-A function gets its terms, the usage and whether no usage still enters the first tier; it returns the rows of the breakdown,
-in each of which `quantity × unit + flat = amount`. It runs inside the exact decimal context, so operators lose nothing.
-A new model is one function here and one terms class; the dropdown, the API, OpenAPI and the property tests read the registry.
+A function gets its terms, the usage and whether no usage still enters the first tier; it returns the rows of
+the breakdown, in each of which `quantity × unit + flat = amount`. It runs inside the exact decimal context,
+so operators lose nothing. A new model is one function here and one terms class; the dropdown, the API,
+OpenAPI and the property tests read the registry.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +16,10 @@ from app.domain.pricing.terms import (
     ZERO,
     FlatTerms,
     GraduatedPercentageTerms,
+    ModelTerms,
     PackageTerms,
     PercentageTerms,
     PerUnitTerms,
-    ModelTerms,
     TieredTerms,
 )
 from app.registry import Registry
@@ -40,10 +41,11 @@ class Usage:
 
 
 class Row(NamedTuple):
-    """One row of a breakdown: `quantity × unit + flat = amount`. A tuple, because ratings make millions of them.
+    """One row of a breakdown: `quantity × unit + flat = amount`. A tuple, because ratings make millions of
+    them.
 
-    `kind` is free, flat, tier, units, packages, percentage, fixed, min_per_event, max_per_event, minimum or maximum;
-    `tier` counts from 1, and is 0 in rows that are no tier.
+    `kind` is free, flat, tier, units, packages, percentage, fixed, min_per_event, max_per_event, minimum or
+    maximum; `tier` counts from 1, and is 0 in rows that are no tier.
     """
 
     kind: str
@@ -73,7 +75,8 @@ price_models: Registry[PriceModel] = Registry("price model")
 def price_model(
     name: str, *, label: str, terms: type[ModelTerms]
 ) -> Callable[[PriceFunction], PriceFunction]:
-    """Return a decorator that enters a price function under `name`; its docstring is the summary people read."""
+    """Return a decorator that enters a price function under `name`; its docstring is the summary people
+    read."""
 
     def enter(function: PriceFunction) -> PriceFunction:
         summary = (function.__doc__ or "").strip().splitlines()[0]
@@ -132,8 +135,9 @@ def package(terms: PackageTerms, usage: Usage, zero_tier: bool) -> list[Row]:
 def percentage(terms: PercentageTerms, usage: Usage, zero_tier: bool) -> list[Row]:
     """A share of each event's value and a fixed part per event.
 
-    The free allowance covers the first `free_events` events or the first `free_amount` of value, whichever is used up first;
-    an event that it covers wholly pays nothing at all, one it covers in part pays its fixed part.
+    The free allowance covers the first `free_events` events or the first `free_amount` of value, whichever is
+    used up first; an event that it covers wholly pays nothing at all, one it covers in part pays its fixed
+    part.
     """
     rate = terms.rate / HUNDRED
     if not terms.by_event:
@@ -202,7 +206,8 @@ def _fixed(count: int, price: Decimal) -> list[Row]:
 
 @price_model("graduated_percentage", label="Graduated percentage", terms=GraduatedPercentageTerms)
 def graduated_percentage(terms: GraduatedPercentageTerms, usage: Usage, zero_tier: bool) -> list[Row]:
-    """Each part of the value at the percentage of the tier it falls in; a tier's flat part once it is entered."""
+    """Each part of the value at the percentage of the tier it falls in; a tier's flat part once it is
+    entered."""
     rows, paid = _after_free(usage.quantity, terms.free_amount)
     return rows + _graduate(
         [(tier.up_to, tier.rate / HUNDRED, tier.flat) for tier in terms.tiers], paid, zero_tier
@@ -222,7 +227,8 @@ def _after_free(quantity: Decimal, free: Decimal) -> tuple[list[Row], Decimal]:
 def _graduate(
     tiers: Sequence[tuple[Decimal | None, Decimal, Decimal]], quantity: Decimal, zero_tier: bool
 ) -> list[Row]:
-    """Return a row per tier entered; `tiers` are (up_to, unit, flat). Exactly reaching a bound does not enter the next."""
+    """Return a row per tier entered; `tiers` are (up_to, unit, flat). Exactly reaching a bound does not enter
+    the next."""
     rows = []
     lower = ZERO
     for number, (up_to, unit, entry) in enumerate(tiers, 1):

@@ -1,5 +1,7 @@
 """The terms of every price model, as declared tables (API.md §5 names the fields)."""
 
+# ruff: noqa: RUF009 - `term` makes a dataclass field, which is what a default may be.
+
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -64,7 +66,8 @@ class TieredTerms(ModelTerms):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageTerms(ModelTerms):
-    """A price for each package of `size` units after the free ones; a package begun counts (`up`) or does not (`down`)."""
+    """A price for each package of `size` units after the free ones; a package begun counts (`up`) or does not
+    (`down`)."""
 
     size: Decimal = term(Number(above_zero=True, largest=LARGEST_AMOUNT), "Units in a package")
     price: Decimal = term(PRICE, "Price per package")
@@ -104,7 +107,8 @@ class PercentageTerms(ModelTerms):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateTier:
-    """A range of value that ends with (and includes) `up_to`: a percentage of it and an amount for entering it."""
+    """A range of value that ends with (and includes) `up_to`: a percentage of it and an amount for entering
+    it."""
 
     up_to: Decimal | None = term(
         Number(above_zero=True, largest=LARGEST_AMOUNT), "Up to and including", default=None
