@@ -99,6 +99,11 @@ def bind_to(connection: Connection) -> Iterator[None]:
         _bound = previous
 
 
+def is_isolated() -> bool:
+    """Tell whether all runs inside somebody's own transaction (`bind_to`): what is read then is not remembered."""
+    return _bound is not None
+
+
 @contextmanager
 def transaction() -> Iterator[Any]:
     """Commit what the block did, or roll all of it back; a nested use joins the outer one.

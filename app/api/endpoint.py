@@ -1,0 +1,85 @@
+"""Declaring an endpoint: one decorator reads the request by its shapes and records them for the OpenAPI
+document.
+
+    @blueprint.post("/wallets/<uuid:wallet_id>/credits")
+    @guard("wallets", "write")
+    @idempotent
+    @endpoint("Give a credit", body=Credit, answers="wallet_transaction", status=201)
+    def give_credit(wallet_id: UUID, body: Credit) -> Response:
+        with transaction():
+            …
+        return success(resource("wallet_transaction", …), 201)
+
+In this order: the guard first, so that a stranger's body is never read. `body=` and `query=` name `Body`
+shapes of `app.api.body`; the view gets what was read as its arguments `body` and `query`. `answers` is the
+type of the resource in `data` (`many=True`: an array of them); `attributes=` may name a shape that documents
+its attributes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from app.api.body import Body, read, read_query
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What the OpenAPI document says about one view."""
+
+    summary: str
+    description: str
+    body: Any
+    query: type[Body] | None
+    answers: str | None
+    attributes: type[Body] | None
+    many: bool
+    status: int
+    tag: str
+    reads_body: bool
+
+
+def endpoint(
+    summary: str,
+    *,
+    body: type[Body] | None = None,
+    query: type[Body] | None = None,
+    answers: str | None = None,
+    attributes: type[Body] | None = None,
+    many: bool = False,
+    status: int = 200,
+    documented_body: Any = None,
+) -> Callable[[View], View]:
+    """Return a decorator that reads `body` and `query` for the view and records the declaration as
+    `__endpoint__`.
+
+    `documented_body` is for a view that reads its body itself: any type that msgspec can describe.
+    """
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def reading(*args: Any, **kwargs: Any) -> Any:
+            if query is not None:
+                kwargs["query"] = read_query(query)
+            if body is not None:
+                kwargs["body"] = read(body)
+            return view(*args, **kwargs)
+
+        reading.__endpoint__ = Endpoint(  # type: ignore[attr-defined]
+            summary=summary,
+            description=(view.__doc__ or "").strip(),
+            body=body or documented_body,
+            query=query,
+            answers=answers,
+            attributes=attributes,
+            many=many,
+            status=status,
+            tag=view.__module__.rpartition(".")[2],
+            reads_body=body is not None,
+        )
+        return cast(View, reading)
+
+    return declare

@@ -1,0 +1,125 @@
+"""Who calls, and whether they may: every view of the API is marked by `guard` or, with a reason, by `public`.
+
+`authenticate` is the one seam: a bearer key now; signed keys and JWTs join it there. A person's session
+counts as well, with the CSRF header on every unsafe call. Whatever is wrong with a key, the answer is the
+same 401.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from flask import g, request
+from flask_login import current_user
+from sqlalchemy import Select, select
+
+from app import clock
+from app.db import db, transaction
+from app.errors import Forbidden, NotFound, Unauthorized
+from app.models import Account
+from app.permissions import Actor, Verb, allows
+from app.services import keys
+from app.web import csrf
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PUBLIC = "public"
+
+
+def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
+    """Return a decorator that lets a view be called only by whoever may do `verb` to `resource`.
+
+    The view finds the caller in `current_actor()`. Put it directly under the route. The mark `__guard__` is
+    what the architecture test looks for.
+
+    Raises (when called):
+        Unauthorized: nobody is known behind the request.
+        Forbidden: somebody is, and may not.
+    """
+    verb = Verb(verb)
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            actor = authenticate()
+            if not allows(actor, resource, verb):
+                raise Forbidden(f"This caller may not {verb} {resource}.")
+            g.actor = actor
+            return view(*args, **kwargs)
+
+        guarded.__guard__ = (resource, verb)  # type: ignore[attr-defined]
+        return cast(View, guarded)
+
+    return mark
+
+
+def public(view: View) -> View:
+    """Mark a view that anybody may call: health, the published contract, a webhook that proves itself by its
+    signature.
+    """
+    view.__guard__ = PUBLIC  # type: ignore[attr-defined]
+    return view
+
+
+def current_actor() -> Actor:
+    """Return who calls the running view, as `guard` found them."""
+    return cast(Actor, g.actor)
+
+
+def authenticate() -> Actor:
+    """Return who calls.
+
+    Raises:
+        Unauthorized: no key and no session, or a key that is unknown, wrong, expired or revoked.
+        CSRFError: an unsafe call by session without the token in `X-CSRFToken`.
+    """
+    if "Authorization" in request.headers:
+        return _by_bearer_key(request.headers["Authorization"])
+    if current_user.is_authenticated:
+        csrf.protect()
+        return cast(Actor, current_user.actor())
+    raise Unauthorized("Send a valid API key: Authorization: Bearer <secret>.")
+
+
+def _by_bearer_key(header: str) -> Actor:
+    scheme, _, secret = header.partition(" ")
+    at, secret = clock.now(), secret.strip()
+    actor = keys.remembered(secret, at=at)
+    if actor is None and scheme.lower() == "bearer":
+        with transaction():
+            actor = keys.recognise(secret, at=at)
+    if actor is None or scheme.lower() != "bearer":
+        raise Unauthorized("Send a valid API key: Authorization: Bearer <secret>.")
+    return actor.at(ip=request.remote_addr, request_id=g.get("request_id"))
+
+
+def limit_to_caller(query: Select[Any], account_id: Any, actor: Actor | None = None) -> Select[Any]:
+    """Return `query` narrowed to what the caller may see; `account_id` is the column that holds the account.
+
+    A key bound to an account sees that account, a customer all accounts of the customer, everybody else
+    everything.
+    """
+    actor = actor or current_actor()
+    if actor.account_id is not None:
+        query = query.where(account_id == UUID(actor.account_id))
+    if actor.customer_id is not None:
+        own = select(Account.id).where(Account.customer_id == UUID(actor.customer_id))
+        query = query.where(account_id.in_(own))
+    return query
+
+
+def get_account(reference: str, actor: Actor | None = None) -> Account:
+    """Return the account with this id or external id.
+
+    Raises:
+        NotFound: there is none, or it is not the caller's: the two look the same.
+    """
+    try:
+        named = Account.id == UUID(reference)
+    except ValueError:
+        named = Account.external_id == reference
+    account = db.session.scalar(limit_to_caller(select(Account).where(named), Account.id, actor))
+    if account is None:
+        raise NotFound("There is no such account.")
+    return cast(Account, account)

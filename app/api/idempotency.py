@@ -1,0 +1,87 @@
+"""`Idempotency-Key`: the same call with the same key has its effect once and gets the same answer again
+(API.md §1).
+
+The answer is stored in the transaction of the effect, so neither exists without the other. A refusal is
+rolled back and not stored: nothing happened, and a repeat tries again. A view that talks to the outside world
+must not hold a transaction meanwhile: it commits its intent first, under a key of its own, and does not use
+this decorator.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+
+import msgspec
+from flask import Response, request
+from sqlalchemy import func, select
+
+from app.api.body import read_raw
+from app.api.envelope import answer
+from app.api.guards import current_actor
+from app.db import db, in_transaction
+from app.errors import IdempotencyInProgress, IdempotencyMismatch, Invalid
+from app.models import IdempotencyRecord
+
+View = TypeVar("View", bound=Callable[..., Response])
+
+LONGEST_KEY = 255
+
+
+def idempotent(view: View) -> View:
+    """Let a repeat of the call, with the same `Idempotency-Key` by the same caller, get the first answer.
+
+    A call without the header simply runs, in one transaction.
+
+    Raises (when called):
+        Invalid: the key is empty, longer than 255 characters or not printable ASCII.
+        IdempotencyMismatch: the key was used for another request.
+        IdempotencyInProgress: the first call with the key has not answered yet.
+    """
+
+    @wraps(view)
+    def once(*args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return in_transaction(lambda: view(*args, **kwargs))
+        if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+            raise Invalid("Idempotency-Key must be 1 to 255 printable ASCII characters.")
+        return in_transaction(lambda: _once(key, lambda: view(*args, **kwargs)))
+
+    once.__idempotent__ = True  # type: ignore[attr-defined]
+    return cast(View, once)
+
+
+def _once(key: str, run: Callable[[], Response]) -> Response:
+    actor = current_actor()
+    caller = f"{actor.kind}:{actor.id}"
+    if not db.session.scalar(select(func.pg_try_advisory_xact_lock(_lock_number(caller, key)))):
+        raise IdempotencyInProgress("The first call with this Idempotency-Key has not answered yet.")
+    digest = _digest_request()
+    record = db.session.get(IdempotencyRecord, (caller, key))
+    if record is not None:
+        if record.request_sha256 != digest:
+            raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+        stored = answer(record.answer or {}, record.status or 200)
+        stored.headers["Idempotency-Replayed"] = "true"
+        return stored
+    response = run()
+    db.session.add(
+        IdempotencyRecord(
+            caller=caller,
+            key=key,
+            request_sha256=digest,
+            status=response.status_code,
+            answer=msgspec.json.decode(response.get_data()),
+        )
+    )
+    return response
+
+
+def _digest_request() -> bytes:
+    body = read_raw() if request.content_length or request.is_json else b""
+    return sha256(b"\n".join((request.method.encode(), request.full_path.encode(), body))).digest()
+
+
+def _lock_number(caller: str, key: str) -> int:
+    return int.from_bytes(sha256(f"{caller}\n{key}".encode()).digest()[:8], signed=True)
