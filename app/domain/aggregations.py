@@ -50,7 +50,7 @@ def total(event: ParsedEvent, value_property: str | None) -> Decimal:
     """The value property, or the event's quantity where the metric names none."""
     if value_property is None:
         return event.quantity
-    return read_value(event.properties, value_property, pointer=f"/{event.index}/properties")
+    return read_value(event.properties, value_property, pointer=f"/{event.position}/properties")
 
 
 def read_value(properties: Mapping[str, Any], name: str, *, pointer: str) -> Decimal:

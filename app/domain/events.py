@@ -37,10 +37,11 @@ class ParsedEvent(NamedTuple):
     """An event that can be stored, if its account and metric exist. A tuple, because thousands a second are
     made.
 
-    `timestamp` is in UTC. `properties_json` is the canonical text of `properties`, ready for a jsonb column.
+    `position` is its place in the batch, from 0; `timestamp` is in UTC. `properties_json` is the canonical
+    text of `properties`, ready for a jsonb column.
     """
 
-    index: int
+    position: int
     event_id: str
     account_id: str
     metric: str
@@ -54,7 +55,7 @@ class ParsedEvent(NamedTuple):
 class Rejection(NamedTuple):
     """Why an event is not stored: `pointer` such as `/3/metric` names the field within the batch."""
 
-    index: int
+    position: int
     event_id: str | None
     code: str
     pointer: str

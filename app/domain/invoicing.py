@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.errors import RuleBroken
-from app.domain.money import EXACT, plain, quantize, zero
+from app.domain.money import EXACT, add_up, plain, quantize, zero
 from app.domain.periods import Period
 from app.domain.pricing import Charge
 from app.domain.tax import Supply, TaxPart, round_off, split_inclusive, tax_lines, tax_totals
@@ -85,10 +85,11 @@ def assess(lines: Sequence[Line], supply: Supply, currency: str, *, rounded: boo
         for line in lines
     )
     taxes = tax_totals(line.taxes for line in taxed)
-    subtotal = sum((line.taxable for line in taxed), zero(currency))
-    tax_total = sum((part.amount for part in taxes), zero(currency))
-    rest = round_off(subtotal + tax_total, currency) if rounded else zero(currency)
-    return Totals(taxed, taxes, subtotal, tax_total, rest, subtotal + tax_total + rest)
+    subtotal = add_up((line.taxable for line in taxed), currency)
+    tax_total = add_up((part.amount for part in taxes), currency)
+    whole = add_up((subtotal, tax_total), currency)
+    rest = round_off(whole, currency) if rounded else zero(currency)
+    return Totals(taxed, taxes, subtotal, tax_total, rest, add_up((whole, rest), currency))
 
 
 def check_adds_up(totals: Totals) -> None:

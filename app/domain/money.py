@@ -6,9 +6,18 @@ Arithmetic on prices and quantities runs in the `EXACT` context, which raises ra
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import (
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
 from typing import Any
 
 from app.domain.errors import MixedCurrencies, RuleBroken
@@ -64,11 +73,12 @@ def quantize(amount: Decimal, currency: str) -> Decimal:
     Raises:
         RuleBroken: unknown currency.
     """
-    quantum = _QUANTA.get(currency)
-    if quantum is None:
-        exponent(currency)
-    rounded = amount.quantize(quantum, ROUND_HALF_UP, ROUNDING)
-    return rounded or abs(rounded)
+    rounded = amount.quantize(_QUANTA.get(currency) or _quantum(currency), ROUND_HALF_UP, ROUNDING)
+    return rounded or abs(rounded)  # no minus sign on nothing
+
+
+def _quantum(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-exponent(currency))
 
 
 def payable_quantum(currency: str) -> Decimal:
@@ -79,7 +89,7 @@ def payable_quantum(currency: str) -> Decimal:
     """
     if currency in WHOLE_UNIT_PAYABLE:
         return Decimal(1)
-    return Decimal(1).scaleb(-exponent(currency))
+    return _quantum(currency)
 
 
 def quantize_payable(amount: Decimal, currency: str) -> Decimal:
@@ -133,6 +143,12 @@ def zero(currency: str) -> Decimal:
     return quantize(Decimal(0), currency)
 
 
+def add_up(amounts: Iterable[Decimal], currency: str) -> Decimal:
+    """Return the exact sum of amounts of one currency, with its decimals; nothing adds up to `0.00`."""
+    with localcontext(EXACT):
+        return sum(amounts, zero(currency))
+
+
 def plain(value: Decimal) -> str:
     """Return a decimal without exponent and without trailing zeros, the one canonical spelling of its value.
 
@@ -176,11 +192,10 @@ def parse_decimal(
 
 
 def _exact(value: object, pointer: str) -> Decimal:
-    kind = type(value)
-    if kind is str and len(value) <= _LONGEST_TEXT and _PLAIN.fullmatch(value):  # type: ignore[arg-type]
-        return Decimal(value)  # type: ignore[arg-type]
-    if kind is int:
-        return Decimal(value)  # type: ignore[arg-type]
+    if isinstance(value, str) and len(value) <= _LONGEST_TEXT and _PLAIN.fullmatch(value):
+        return Decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
     if isinstance(value, Decimal) and value.is_finite():
         return value
     if isinstance(value, float):

@@ -67,7 +67,7 @@ def check_prefix(prefix: str, *, pointer: str = "/prefix") -> str:
     Raises:
         RuleBroken: not 1 to 5 of A–Z 0–9 - /, or starting with - or /.
     """
-    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+    if not _PREFIX.fullmatch(prefix):
         raise RuleBroken(
             pointer,
             "bad_prefix",

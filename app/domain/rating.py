@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
-from app.domain.money import EXACT, quantize
+from app.domain.errors import RuleBroken
+from app.domain.money import EXACT, plain, quantize
 from app.domain.pricing import Charge, Terms, Usage, price
+
+# Rollups are keyed by these values, and an index entry of PostgreSQL holds about 2,700 bytes.
+MOST_DIMENSION_TEXT = 500
 
 
 class Filtered(Protocol):
@@ -44,6 +48,36 @@ def _holds(filters: Mapping[str, Any], dimensions: Mapping[str, Any]) -> bool:
         if dimensions[dimension] not in values:
             return False
     return True
+
+
+def dimension_values(properties: Mapping[str, Any], names: Iterable[str], *, pointer: str) -> dict[str, str]:
+    """Return a metric's dimensions out of an event's properties, as text; one it does not have is left out.
+
+    Raises:
+        RuleBroken: usage cannot be grouped by an object or a list, nor by more than 500 characters in all.
+    """
+    values: dict[str, str] = {}
+    room = MOST_DIMENSION_TEXT
+    for name in names:
+        value = properties.get(name)
+        if value is None:
+            continue
+        values[name] = value if type(value) is str else _text(value, f"{pointer}/{name}")
+        room -= len(values[name])
+        if room < 0:
+            message = f"The dimensions may have {MOST_DIMENSION_TEXT} characters together."
+            raise RuleBroken(f"{pointer}/{name}", "too_long", message)
+    return values
+
+
+def _text(value: Any, pointer: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, int | float | str):
+        return str(value)
+    raise RuleBroken(pointer, "bad_value", "A dimension is a text or a number.")
 
 
 @dataclass(frozen=True, slots=True)

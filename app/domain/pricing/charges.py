@@ -47,13 +47,12 @@ class Charge:
         ]
 
 
-def parse_terms(model: str, mapping: Mapping[str, Any], *, pointer: str = "") -> Terms:
+def parse_terms(model: Any, mapping: Mapping[str, Any], *, pointer: str = "") -> Terms:
     """Return the terms of `model` that a wire object states (API.md §5; the same shapes in plans).
 
     Raises:
         RuleBroken: `unknown_model` at `pointer/model`; else the field that is unknown, missing, out of order,
-        negative or no
-            number, such as `/tiers/1/up_to` under `pointer`.
+            negative or no number, such as `/tiers/1/up_to` under `pointer`.
     """
     if not isinstance(model, str) or model not in price_models:
         raise RuleBroken(f"{pointer}/model", "unknown_model", f"Choose one of: {', '.join(price_models)}.")
@@ -63,7 +62,7 @@ def parse_terms(model: str, mapping: Mapping[str, Any], *, pointer: str = "") ->
 
 
 def terms_json(terms: Terms) -> dict[str, Any]:
-    """Return the terms as JSON in one canonical spelling, without fields that equal their defaults."""
+    """Return the terms as JSON, defaults written out, in the one spelling that `parse_terms` reads back."""
     return fields.dump(terms.values)
 
 

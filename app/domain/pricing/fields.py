@@ -107,7 +107,7 @@ class Tiers:
         return tiers
 
     def _read_tier(self, row: Any, pointer: str) -> Any:
-        tier = read(self.tier, row, pointer)
+        tier: Any = read(self.tier, row, pointer)
         if not any(row.get(name) is not None for name in self.price_names):
             raise RuleBroken(f"{pointer}/{self.price_names[0]}", "required", "A tier needs a price.")
         if "up_to" not in row:
@@ -182,7 +182,7 @@ def dump(value: Any) -> dict[str, Any]:
     wire = {}
     for entry in fields(value):
         held = getattr(value, entry.name)
-        if held is not None and held != entry.default:
+        if held is not None:
             wire[entry.name] = entry.metadata["kind"].dump(held)
         elif entry.name == "up_to":
             wire[entry.name] = None
