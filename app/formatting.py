@@ -34,6 +34,11 @@ def shown_places(currency: str) -> int:
     return SHOWN_PLACES.get(currency, get_currency_precision(currency))
 
 
+def locale_of(currency: str) -> str:
+    """Return the locale whose grouping amounts of `currency` follow."""
+    return LOCALES.get(currency, "en_US")
+
+
 def format_money(amount: Number, currency: str, locale: str | None = None) -> str:
     """Return an amount for a person to read, rounded half up to the places its currency is shown with.
 
@@ -129,7 +134,7 @@ def _rounded(amount: Number, places: int) -> Decimal:
 
 def _with_symbol(amount: Decimal, currency: str, fraction: str, locale: str | None) -> str:
     """Return `amount` with its currency's symbol; `fraction` is the CLDR pattern after the decimal point."""
-    chosen = locale or LOCALES.get(currency, "en_US")
+    chosen = locale or locale_of(currency)
     pattern = Locale.parse(chosen).currency_formats["standard"].pattern
     pattern = pattern.replace("0.00", f"0.{fraction}" if fraction else "0")
     if get_currency_symbol(currency, locale=chosen)[-1].isalpha():

@@ -1,0 +1,95 @@
+"""HTML to PDF by xhtml2pdf: the same input gives the same bytes, and nothing outside the assets is ever read.
+
+Templates live in `templates/pdf/`, the fonts (Inter, which has ₹) in `app/static/fonts/pdf/`. xhtml2pdf holds
+a process-wide lock while it works, so documents are made by worker processes, one at a time in each.
+"""
+
+import io
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from reportlab import rl_config
+from xhtml2pdf.config.resources import ResourceAccessPolicy
+from xhtml2pdf.document import pisaDocument
+
+from app.errors import DomainError
+from app.formatting import (
+    amount_in_words,
+    format_date,
+    format_money,
+    format_percent,
+    format_quantity,
+    format_unit_price,
+)
+
+PACKAGE = Path(__file__).resolve().parents[1]
+TEMPLATES = PACKAGE.parent / "templates" / "pdf"
+FONTS = PACKAGE / "static" / "fonts" / "pdf"
+CONTENT_TYPE = "application/pdf"
+
+# Without it ReportLab writes the time and a random id into every document.
+rl_config.invariant = 1
+
+
+class CannotRender(DomainError):
+    """The document could not be laid out; its data or template must be mended."""
+
+    code = "cannot_render"
+    status = 500
+
+
+def render_pdf(template: str, context: Mapping[str, Any], *, title: str, author: str = "") -> bytes:
+    """Return the PDF of `templates/pdf/<template>` filled with `context`, every value escaped.
+
+    Raises:
+        CannotRender: the layout engine found an error.
+        jinja2.UndefinedError: the template names a value that is not there.
+    """
+    html = _environment().get_template(template).render(context)
+    return html_to_pdf(html, title=title, author=author)
+
+
+def html_to_pdf(html: str, *, title: str, author: str = "") -> bytes:
+    """Return the PDF of an HTML document; equal input gives equal bytes.
+
+    The document may read files of the template and font folders only, and nothing from the network.
+
+    Raises:
+        CannotRender: the layout engine found an error.
+    """
+    written = io.BytesIO()
+    result = pisaDocument(
+        html,
+        dest=written,
+        path=str(TEMPLATES / "document.html"),
+        resource_policy=ResourceAccessPolicy.server(TEMPLATES, extra_roots=(FONTS,), allow_remote=False),
+        context_meta={"title": title, "author": author, "subject": "", "keywords": ""},
+        raise_exception=False,
+    )
+    if result.err:
+        raise CannotRender(f"The document {title!r} could not be laid out.")
+    return written.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        money=format_money,
+        unit_price=format_unit_price,
+        quantity=format_quantity,
+        percent=format_percent,
+        day=format_date,
+        in_words=amount_in_words,
+    )
+    environment.globals["fonts"] = FONTS.as_posix()
+    return environment

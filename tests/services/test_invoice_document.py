@@ -1,0 +1,88 @@
+"""What an invoice's document shows is worked out from its snapshot alone."""
+
+from app.services.invoice_document import invoice_context
+from tests.services.snapshots import AMERICAN, KARNATAKA, snapshot, usage_line
+
+INTRA = (("CGST", "9"), ("SGST", "9"))
+EXPORT = {
+    "buyer": AMERICAN,
+    "currency": "USD",
+    "kind": "export_invoice",
+    "title": "Export Invoice",
+    "place_of_supply": {"code": "96", "name": "Other country"},
+}
+
+
+def test_tiers_are_told_under_their_line():
+    (line,) = invoice_context(snapshot([usage_line(1, "525.00", taxes=INTRA)]))["lines"]
+    assert line["details"] == ["100 free", "Tier 2: 900 × ₹0.50 = ₹450.00", "Tier 3: 250 × ₹0.30 = ₹75.00"]
+    assert (line["tax"], line["tax_rates"]) == ("₹94.50", ["CGST 9%", "SGST 9%"])
+
+
+def test_a_single_step_needs_no_telling():
+    step = {"kind": "units", "tier": 0, "quantity": "10", "unit": "0.5", "flat": "0", "amount": "5"}
+    (line,) = invoice_context(
+        snapshot([usage_line(1, "5.00", taxes=INTRA, unit_price="0.5", quantity="10", breakdown=[step])])
+    )["lines"]
+    assert (line["details"], line["rate"], line["quantity"]) == ([], "₹0.50", "10")
+
+
+def test_a_flat_part_is_told():
+    step = {"kind": "tier", "tier": 1, "quantity": "10", "unit": "0.5", "flat": "20", "amount": "25"}
+    (line,) = invoice_context(snapshot([usage_line(1, "25.00", taxes=INTRA, breakdown=[step])]))["lines"]
+    assert line["details"] == ["Tier 1: 10 × ₹0.50 + ₹20.00 = ₹25.00"]
+
+
+def test_sums_name_each_tax_and_the_round_off():
+    context = invoice_context(snapshot([usage_line(1, "525.00", taxes=INTRA)]))
+    assert context["sums"] == [
+        ("Total taxable value", "₹525.00"),
+        ("CGST 9%", "₹47.25"),
+        ("SGST 9%", "₹47.25"),
+        ("Round off", "₹0.50"),
+    ]
+    assert (context["total"], context["amount_due"], context["paid_from_wallet"]) == (
+        "₹620.00",
+        "₹620.00",
+        "",
+    )
+
+
+def test_the_summary_groups_by_service_code_and_rate():
+    lines = [
+        usage_line(1, "100.00", taxes=INTRA),
+        usage_line(2, "50.00", taxes=INTRA, sac="998313"),
+        usage_line(3, "200.00", taxes=INTRA),
+    ]
+    rows = invoice_context(snapshot(lines))["summary"]
+    assert [(row.sac, row.taxable, row.parts, row.tax) for row in rows] == [
+        ("998313", "₹50.00", ("₹4.50 at 9%", "₹4.50 at 9%"), "₹9.00"),
+        ("998429", "₹300.00", ("₹27.00 at 9%", "₹27.00 at 9%"), "₹54.00"),
+    ]
+
+
+def test_wallet_money_is_shown_as_paid():
+    data = snapshot([usage_line(1, "525.00", taxes=INTRA)], paid_from_wallet="620", amount_due="0")
+    context = invoice_context(data)
+    assert (context["paid_from_wallet"], context["amount_due"]) == ("-₹620.00", "₹0.00")
+
+
+def test_an_export_names_its_letter_of_undertaking_and_has_no_tax_table():
+    context = invoice_context(snapshot([usage_line(1, "12.50", taxes=())], **EXPORT))
+    assert ("Place of supply", "96-Other country") in context["facts"]
+    assert ("LUT number", "AD290326001234K") in context["facts"]
+    assert (context["summary"], context["codes"]) == ([], [])
+    assert context["sums"] == [("Subtotal", "$12.50")]
+
+
+def test_quantities_are_grouped_as_the_currency_is():
+    (line,) = invoice_context(snapshot([usage_line(1, "12.50", taxes=(), quantity="1234567")], **EXPORT))[
+        "lines"
+    ]
+    assert line["quantity"] == "1,234,567"
+
+
+def test_reverse_charge_and_the_order_are_told():
+    data = snapshot([usage_line(1, "525.00", taxes=INTRA)], buyer=KARNATAKA, reverse_charge=True)
+    facts = dict(invoice_context(data)["facts"])
+    assert (facts["Reverse charge"], facts["Purchase order"]) == ("Yes", "PO-7781")
