@@ -63,10 +63,10 @@ $(RUNTIME): requirements.txt
 	@echo "Building .venv from requirements.txt (once)"
 	@"$(PYTHON)" -m venv --clear .venv \
 	|| { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.txt
 	@echo "Adding what requirements-dev.txt names to .venv (once)"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

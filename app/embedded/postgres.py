@@ -19,6 +19,7 @@ from app.embedded.accounts import Account, CannotStart, owner_name, reachable_co
 from app.embedded.processes import kill_all, last_lines, wait_until
 
 OLDEST_MAJOR = 15
+SYSTEM = Path("/usr/lib/postgresql")
 OWNER = "otpless"
 SUPERUSER = "postgres"
 INITDB_OPTIONS = ("--auth=trust", "--encoding=UTF8", f"--username={SUPERUSER}", "--no-instructions")
@@ -215,7 +216,7 @@ def find_binaries(account: Account | None, store: Path) -> Binaries:
     on_path = shutil.which("postgres")
     places = [
         *([Path(on_path).resolve().parent] if on_path else []),
-        *Path("/usr/lib/postgresql").glob("*/bin"),
+        *SYSTEM.glob("*/bin"),
     ]
     usable = [
         Binaries(place, major) for place in places if (major := _major(place)) and major >= OLDEST_MAJOR

@@ -2,14 +2,11 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -20,9 +17,9 @@ from app.config import Settings
 from app.db import db
 from app.embedded.processes import Child, last_lines, wait_until
 from app.factory import create_app
+from tests.support.machine import ROOT, answers, free_port
 from tests.support.stores import Servers
 
-ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 30.0
 
 
@@ -122,22 +119,6 @@ def as_environment(settings: Settings) -> dict[str, str]:
     return {
         name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()
     }
-
-
-def answers(url: str) -> bool:
-    """True when a GET of `url` is answered 200."""
-    try:
-        with urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
