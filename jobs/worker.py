@@ -5,6 +5,7 @@ intervals are short, so that a job lost with a killed worker is noticed within a
 found again by a sweeper long before.
 """
 
+import logging
 from typing import Any
 
 import click
@@ -21,6 +22,8 @@ from app.db import db
 from app.queue import QUEUES
 from app.registry import UnknownName, load_package
 from jobs import runner
+
+log = logging.getLogger(__name__)
 
 WORKER_TTL_SECONDS = 30
 MAINTENANCE_SECONDS = 10
@@ -88,7 +91,8 @@ def main(queues: str, burst: bool) -> None:
     settings = runner.application().extensions["settings"]
     worker = make_worker(settings.redis_url, [name.strip() for name in queues.split(",") if name.strip()])
     worker.log_result_lifespan = False
-    worker.work(burst=burst, logging_level=settings.log_level)
+    log.info("worker started", extra={"queues": queues})
+    worker.work(burst=burst, logging_level="WARNING")
 
 
 if __name__ == "__main__":

@@ -135,13 +135,14 @@ class Journal(Identified, Base):
 
 
 class Posting(Base):
-    """One side of a journal. Those on a wallet carry its `seq`, the balance after, and their link of its hash chain."""
+    """One side of a journal. The side on the wallet (else the first one) carries the wallet's `seq`, the balance after, and the
+    journal's link of the wallet's hash chain, which covers every side of the journal."""
 
     __tablename__ = "postings"
     __table_args__ = (
         UniqueConstraint("wallet_id", "seq"),
         CheckConstraint("amount <> 0", name="amount_not_zero"),
-        CheckConstraint("(book = 'wallet') = (seq IS NOT NULL)", name="seq_of_wallet"),
+        CheckConstraint("book <> 'wallet' OR seq IS NOT NULL", name="seq_of_wallet"),
         CheckConstraint("(seq IS NULL) = (hash IS NULL)", name="hash_of_wallet"),
         Index("ix_postings_journal_id", "journal_id"),
         Index("ix_postings_account_id", "account_id"),

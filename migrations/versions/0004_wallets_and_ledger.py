@@ -155,7 +155,7 @@ def upgrade() -> None:
         sa.Column("balance_after", sa.Numeric(precision=20, scale=4), nullable=True),
         sa.Column("prev_hash", sa.LargeBinary(), nullable=True),
         sa.Column("hash", sa.LargeBinary(), nullable=True),
-        sa.CheckConstraint("(book = 'wallet') = (seq IS NOT NULL)", name=op.f("ck_postings_seq_of_wallet")),
+        sa.CheckConstraint("book <> 'wallet' OR seq IS NOT NULL", name=op.f("ck_postings_seq_of_wallet")),
         sa.CheckConstraint("(seq IS NULL) = (hash IS NULL)", name=op.f("ck_postings_hash_of_wallet")),
         sa.CheckConstraint("amount <> 0", name=op.f("ck_postings_amount_not_zero")),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,82 @@
+"""What usage takes from wallets (DOMAIN.md §4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.domain.money import plain, quantize
+from app.models import Wallet, WalletTransaction
+from app.models.wallets import Book, TransactionKind, WalletStatus
+from app.services import audit, movements
+from app.services.movements import METERING, ZERO, Move, available_in
+
+
+@dataclass(frozen=True, slots=True)
+class UsageItem:
+    """What one charge position asks of a wallet in one metering run: the quantity that was new and its price.
+
+    A negative amount is given back.
+    """
+
+    component: str
+    metric: str
+    period_start: datetime
+    quantity: Decimal
+    amount: Decimal
+
+    def told(self) -> dict[str, str]:
+        """Return the item as the transaction's explanation keeps it."""
+        return {
+            "component": self.component,
+            "metric": self.metric,
+            "period_start": self.period_start.isoformat(),
+            "quantity": plain(self.quantity),
+            "amount": str(self.amount),
+        }
+
+
+def charge_usage(wallet: Wallet, items: Sequence[UsageItem], *, at: datetime) -> WalletTransaction:
+    """Take the price of usage from a locked wallet; see `charge_usages`."""
+    return charge_usages({wallet: items}, at=at)[0]
+
+
+def charge_usages(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime) -> list[WalletTransaction]:
+    """Take the price of usage from wallets that the caller holds locked: one transaction each, with its
+    items.
+
+    Never refused: what a wallet has not available is owed (`receivable`); a frozen or closed wallet pays
+    nothing. A sum below zero is given back, first against what is owed. The balance falling below the
+    wallet's threshold is noted once per crossing.
+    """
+    moves, before = [], {wallet.id: wallet.balance - wallet.held for wallet in charges}
+    for wallet, items in charges.items():
+        total = quantize(sum((item.amount for item in items), ZERO), wallet.currency)
+        paid, owed = _split(wallet, total)
+        sides = {Book.wallet: -paid, Book.receivable: -owed, Book.revenue: total}
+        reason = f"Usage, of which {owed} {wallet.currency} is owed" if owed > 0 else "Usage"
+        told = tuple(item.told() for item in items)
+        moves.append(Move(TransactionKind.usage, wallet, sides, reason, METERING.label, explanation=told))
+    made = movements.post(moves, at)
+    for wallet in charges:
+        _note_low_balance(wallet, before[wallet.id], at)
+    return made
+
+
+def _split(wallet: Wallet, total: Decimal) -> tuple[Decimal, Decimal]:
+    """Return how much of a usage total the balance pays and how much is owed; negative where it is given
+    back.
+    """
+    if total < 0:
+        owed = max(total, -wallet.receivable)
+        return total - owed, owed
+    can_pay = max(ZERO, available_in(wallet)) if wallet.status is WalletStatus.active else ZERO
+    paid = min(total, can_pay)
+    return paid, total - paid
+
+
+def _note_low_balance(wallet: Wallet, before: Decimal, at: datetime) -> None:
+    threshold, now = wallet.low_balance_threshold, wallet.balance - wallet.held
+    if threshold is not None and now < threshold <= before:
+        summary = f"The balance fell below {plain(threshold)} {wallet.currency}"
+        audit.record(METERING, "wallet.low_balance", wallet, summary=summary, at=at, after={"balance": now})
