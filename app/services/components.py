@@ -1,0 +1,172 @@
+"""Price components: reading them from the wire, and writing them back (API.md §5: the shapes of a quote,
+named and coded).
+
+One component is `{"metric", "model", …the fields of the model…, "filters"?, "code"?, "name"?, "kind"?,
+"currency"?, "timing"?, "prorated"?, "sac"?}`. Without a metric it is a fixed fee.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+
+from app.db import db
+from app.domain.errors import RuleBroken
+from app.domain.money import exponent
+from app.domain.pricing import Terms, Usage, parse_terms, price, terms_json
+from app.domain.quotes import parse_filters
+from app.models import Metric, PlanVersion, PriceComponent
+from app.models.plans import ComponentKind, Timing
+from app.services import inputs
+from app.services.inputs import refusals
+from app.services.metrics import code
+
+SAC = "998319"
+MOST_COMPONENTS = 100
+BESIDE_TERMS = frozenset(
+    ("code", "name", "kind", "currency", "metric", "model", "terms", "filters", "timing", "prorated", "sac")
+)
+
+
+def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
+    """Return the components that wire objects describe, in their order, not yet belonging to a version.
+
+    Raises:
+        Invalid: with the field at fault, such as `/components/0/tiers/1/up_to`: an unknown metric or model,
+            terms that the model refuses or that look at single events (a period's usage is a total), a
+            dimension the metric lacks, two components with one code or for the same usage.
+    """
+    with refusals():
+        if not isinstance(prices, list | tuple) or len(prices) > MOST_COMPONENTS:
+            raise RuleBroken("/components", "not_a_list", f"A list of at most {MOST_COMPONENTS} is needed.")
+        metrics = _metrics(prices)
+        made = [_component(row, n, metrics) for n, row in enumerate(prices)]
+        _check_distinct(made)
+    return made
+
+
+def terms_of(component: PriceComponent) -> Terms:
+    """Return the terms of a stored component."""
+    return parse_terms(component.model, component.terms)
+
+
+def as_price(component: PriceComponent) -> dict[str, Any]:
+    """Return a component as the wire object that `parse` reads."""
+    return {
+        "code": component.code,
+        "name": component.name,
+        "kind": str(component.kind),
+        "currency": component.currency,
+        "metric": component.metric.code if component.metric else None,
+        "model": component.model,
+        **component.terms,
+        "filters": component.filters,
+        "timing": str(component.timing),
+        "prorated": component.prorated,
+        "sac": component.sac,
+    }
+
+
+def as_prices(version: PlanVersion) -> list[dict[str, Any]]:
+    """Return the components of a version as wire objects."""
+    return [as_price(component) for component in version.components]
+
+
+def _metrics(prices: Sequence[Any]) -> dict[str, Metric]:
+    codes = {row.get("metric") for row in prices if isinstance(row, Mapping)}
+    wanted = [one for one in codes if isinstance(one, str)]
+    return {
+        metric.code: metric for metric in db.session.scalars(select(Metric).where(Metric.code.in_(wanted)))
+    }
+
+
+def _component(row: Any, position: int, metrics: Mapping[str, Metric]) -> PriceComponent:
+    at = f"/components/{position}"
+    if not isinstance(row, Mapping):
+        raise RuleBroken(at, "not_an_object", "An object is needed here.")
+    metric = _metric(row, at, metrics)
+    terms = _terms(row, at)
+    currency = row.get("currency") or "INR"
+    exponent(currency, pointer=f"{at}/currency")
+    _check_priceable(terms, currency, at)
+    kind = ComponentKind.usage if metric else ComponentKind.fixed
+    if row.get("kind") not in (None, kind):
+        raise RuleBroken(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
+    if kind is ComponentKind.fixed and terms.model != "flat":
+        raise RuleBroken(
+            f"{at}/model", "mismatch", "A fixed fee has the model `flat`; for usage name the metric."
+        )
+    named = row.get("code") or (metric.code if metric else "fee")
+    return PriceComponent(
+        code=code(named, f"{at}/code"),
+        name=inputs.text()(row.get("name") or (metric.name if metric else named), f"{at}/name"),
+        kind=kind,
+        currency=currency,
+        metric=metric,
+        model=terms.model,
+        terms=terms_json(terms),
+        filters=_filters(row, metric, at),
+        timing=inputs.choice(Timing)(row.get("timing") or Timing.arrears, f"{at}/timing"),
+        prorated=inputs.yes_or_no(row.get("prorated", True), f"{at}/prorated"),
+        sac=_sac(row.get("sac"), f"{at}/sac"),
+        position=position,
+    )
+
+
+def _metric(row: Mapping[str, Any], at: str, metrics: Mapping[str, Metric]) -> Metric | None:
+    named = row.get("metric")
+    if named is None:
+        return None
+    if not isinstance(named, str) or named not in metrics:
+        raise RuleBroken(f"{at}/metric", "unknown_metric", f"There is no metric {named!r}.")
+    return metrics[named]
+
+
+def _terms(row: Mapping[str, Any], at: str) -> Terms:
+    if "terms" in row:
+        return parse_terms(row.get("model", ""), row["terms"], pointer=f"{at}/terms")
+    stated = {name: value for name, value in row.items() if name not in BESIDE_TERMS}
+    return parse_terms(row.get("model", ""), stated, pointer=at)
+
+
+def _check_priceable(terms: Terms, currency: str, at: str) -> None:
+    try:
+        price(terms, Usage(Decimal(1), count=1), currency)
+    except RuleBroken as broken:
+        message = f"A period is priced by its total. {broken.message}"
+        raise RuleBroken(f"{at}/model", broken.code, message) from None
+
+
+def _filters(row: Mapping[str, Any], metric: Metric | None, at: str) -> dict[str, list[str]]:
+    filters = parse_filters(row.get("filters"), pointer=f"{at}/filters")
+    for dimension in filters:
+        if metric is None or dimension not in metric.dimensions:
+            known = ", ".join(metric.dimensions) if metric else ""
+            message = f"The metric has no dimension {dimension!r}. It has: {known or 'none'}."
+            raise RuleBroken(f"{at}/filters/{dimension}", "unknown_dimension", message)
+    return {dimension: list(values) for dimension, values in filters.items()}
+
+
+def _sac(value: Any, pointer: str) -> str:
+    if value is None:
+        return SAC
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit() and 4 <= len(value) <= 8):
+        raise RuleBroken(pointer, "bad_sac", "A services accounting code has 4 to 8 digits.")
+    return value
+
+
+def _check_distinct(made: Sequence[PriceComponent]) -> None:
+    codes: set[tuple[str, str]] = set()
+    usages: set[tuple[str, str, str]] = set()
+    for n, component in enumerate(made):
+        at = f"/components/{n}"
+        if (component.code, component.currency) in codes:
+            raise RuleBroken(f"{at}/code", "duplicate", f"Two components are called {component.code}.")
+        codes.add((component.code, component.currency))
+        if component.metric is not None:
+            usage = (component.metric.code, component.currency, str(sorted(component.filters.items())))
+            if usage in usages:
+                message = f"{component.metric.code} is priced twice for the same dimension values."
+                raise RuleBroken(f"{at}/metric", "duplicate", message)
+            usages.add(usage)

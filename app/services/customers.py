@@ -1,0 +1,135 @@
+"""Customers: making, changing and finding the legal persons that buy."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.db import db
+from app.domain.errors import RuleBroken
+from app.domain.gstin import state_of, validate
+from app.domain.places import INDIA, check_state
+from app.errors import Conflict, NotFound
+from app.models import Customer
+from app.models.customers import CustomerStatus, TaxTreatment
+from app.permissions import Actor
+from app.services import audit, inputs
+from app.services.inputs import optional, refusals, text
+
+READERS: dict[str, inputs.Reader] = {
+    "external_id": optional(text(255)),
+    "name": text(300),
+    "email": inputs.email,
+    "phone": optional(inputs.phone),
+    "country": inputs.country,
+    "address_line1": optional(text(300)),
+    "address_line2": optional(text(300)),
+    "city": optional(text(100)),
+    "state_code": optional(text(10)),
+    "postal_code": optional(text(20)),
+    "gstin": optional(text(30)),
+    "tax_id": optional(text(50)),
+    "tax_treatment": inputs.choice(TaxTreatment),
+    "status": inputs.choice(CustomerStatus),
+    "notes": optional(text(10_000)),
+    "extra": inputs.an_object,
+}
+
+TAX_IDENTITY = ("gstin", "state_code", "country", "tax_treatment")
+
+
+def create(values: Mapping[str, Any], *, actor: Actor) -> Customer:
+    """Make a customer from the attributes in `values`; `name` and `email` are needed, `country` is IN by
+    default.
+
+    Raises:
+        Invalid: with every attribute that cannot be used; a GSTIN with a wrong check character or of another
+            State than the address; a Special Economic Zone outside India.
+        Conflict: the external id is taken.
+    """
+    found = inputs.read(values, READERS, required=("name", "email"))
+    defaults = {"country": INDIA, "tax_treatment": TaxTreatment.regular, "status": CustomerStatus.active}
+    given = {**defaults, **found}
+    customer = Customer(**{**given, **_tax_identity(given)})
+    _flush(customer)
+    after = {name: value for name, value in found.items() if value not in (None, {})}
+    audit.record(
+        actor, "customer.created", customer, summary=f"{customer.name} became a customer", after=after
+    )
+    return customer
+
+
+def update(customer: Customer, values: Mapping[str, Any], *, actor: Actor) -> Customer:
+    """Change the attributes in `values`; issued invoices keep what they say.
+
+    Raises:
+        Invalid, Conflict: as `create` says; the customer is then as before.
+    """
+    found = inputs.read(values, READERS)
+    found |= _tax_identity({**{name: getattr(customer, name) for name in TAX_IDENTITY}, **found})
+    with db.session.no_autoflush:
+        for name, value in found.items():
+            setattr(customer, name, value)
+        before, after = audit.changes(customer)
+    if after:
+        _flush(customer)
+        summary = f"{customer.name} was changed"
+        audit.record(actor, "customer.updated", customer, summary=summary, before=before, after=after)
+    return customer
+
+
+def get(reference: str | UUID) -> Customer:
+    """Return the customer with this id or external id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    customer = find(reference)
+    if customer is None:
+        raise NotFound("There is no such customer.")
+    return customer
+
+
+def find(reference: str | UUID) -> Customer | None:
+    """Return the customer with this id or external id, or None."""
+    try:
+        key = reference if isinstance(reference, UUID) else UUID(reference)
+    except ValueError:
+        return db.session.scalar(select(Customer).where(Customer.external_id == reference))
+    return db.session.get(Customer, key)
+
+
+def _tax_identity(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return GSTIN and State code in their normal form, the State that of the GSTIN where no other is given.
+
+    Raises:
+        Invalid: they contradict each other or the country.
+    """
+    gstin, state, country = values.get("gstin"), values.get("state_code"), values["country"]
+    with refusals():
+        gstin = validate(gstin) if gstin else None
+        if gstin and country != INDIA:
+            raise RuleBroken("/gstin", "mismatch", "A GSTIN belongs to a customer in India: country IN.")
+        state = state or (state_of(gstin) if gstin else None)
+        if country == INDIA and state:
+            check_state(state)
+        if gstin and state_of(gstin) != state:
+            message = f"The GSTIN is registered in State {state_of(gstin)}, the address is in {state}."
+            raise RuleBroken("/state_code", "mismatch", message)
+        if values["tax_treatment"] is TaxTreatment.sez and country != INDIA:
+            raise RuleBroken("/tax_treatment", "mismatch", "A Special Economic Zone is in India.")
+    return {"gstin": gstin, "state_code": state}
+
+
+def _flush(customer: Customer) -> None:
+    try:
+        with db.session.begin_nested():
+            db.session.add(customer)
+    except IntegrityError as error:
+        if "external_id" in str(error.orig):
+            raise Conflict.at(
+                "/external_id", "Another customer has this external id.", code="taken"
+            ) from None
+        raise

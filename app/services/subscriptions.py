@@ -1,0 +1,144 @@
+"""Subscriptions: which account is on which plan version, from when until when."""
+
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.errors import ExclusionViolation
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
+
+from app import clock
+from app.db import db, lock
+from app.domain.periods import Cycle, bucket_start, local_date
+from app.domain.states import move
+from app.errors import CurrencyMismatch, Invalid, NotFound, Overlapping
+from app.models import Account, PlanVersion, PricePlan, Subscription
+from app.models.plans import Anchor, SubscriptionStatus, VersionStatus
+from app.permissions import Actor
+from app.services import audit, plans
+from app.services.inputs import refusals
+
+
+def start(
+    account: Account,
+    plan_code: str,
+    *,
+    version: int | None = None,
+    start_at: datetime | None = None,
+    anchor: Anchor = Anchor.calendar,
+    actor: Actor,
+) -> Subscription:
+    """Put an account on a plan from `start_at` (by default now) on, which is moved back to a 15-minute
+    border.
+
+    The version is the one in effect at the start unless its number is given, and stays: who subscribed keeps
+    the prices. Usage since a start in the past is charged by the new prices at once.
+
+    Raises:
+        NotFound: there is no such plan or version.
+        Invalid: nothing of the plan is published for that day, or the plan is no longer offered.
+        CurrencyMismatch: the version has no price in the account's currency.
+        Overlapping: the account is on that plan in the same time.
+    """
+    now = clock.now()
+    start_at = bucket_start(start_at or now)
+    chosen = _version(plans.get(plan_code), version, start_at)
+    if not any(component.currency == account.currency for component in chosen.components):
+        message = f"{chosen.label} has no price in {account.currency}, the currency of the account."
+        raise CurrencyMismatch.at("/plan_code", message)
+    subscription = Subscription(
+        account=account,
+        plan=chosen.plan,
+        version=chosen,
+        anchor=anchor,
+        start_at=start_at,
+        status=SubscriptionStatus.active,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(subscription)
+    except IntegrityError as error:
+        if isinstance(error.orig, ExclusionViolation):
+            message = f"The account is on {chosen.plan.code} already at some time after {start_at:%Y-%m-%d}."
+            raise Overlapping.at("/start_at", message) from None
+        raise
+    audit.record(
+        actor,
+        "subscription.started",
+        subscription,
+        summary=f"{account.name} subscribed to {chosen.label}",
+        after={
+            "account_id": account.id,
+            "version": chosen.label,
+            "start_at": start_at,
+            "anchor": str(anchor),
+        },
+    )
+    return subscription
+
+
+def end(subscription: Subscription, *, at: datetime, reason: str | None = None, actor: Actor) -> Subscription:
+    """End a subscription at `at`, moved back to a 15-minute border; one that has not begun by then never
+    begins.
+
+    Raises:
+        IllegalTransition: it has ended already.
+    """
+    (subscription,) = lock(Subscription, [subscription.id])
+    with refusals():
+        subscription.status = SubscriptionStatus(
+            move("subscription", subscription.status, SubscriptionStatus.ended)
+        )
+    subscription.end_at = max(bucket_start(at), subscription.start_at)
+    subscription.end_reason = reason
+    audit.record(
+        actor,
+        "subscription.ended",
+        subscription,
+        summary=f"{subscription.account.name} left {subscription.version.label}",
+        after={"end_at": subscription.end_at, "end_reason": reason},
+    )
+    return subscription
+
+
+def get(subscription_id: UUID) -> Subscription:
+    """Return the subscription with this id, its account, plan and version loaded.
+
+    Raises:
+        NotFound: there is none.
+    """
+    subscription = db.session.scalar(
+        select(Subscription)
+        .where(Subscription.id == subscription_id)
+        .options(
+            joinedload(Subscription.account), joinedload(Subscription.plan), joinedload(Subscription.version)
+        )
+    )
+    if subscription is None:
+        raise NotFound("There is no such subscription.")
+    return subscription
+
+
+def cycle(subscription: Subscription) -> Cycle:
+    """Return how the time of a subscription is cut into billing periods: in its account's zone, by its
+    version's interval."""
+    zone_name = subscription.account.timezone
+    by_anniversary = subscription.anchor is Anchor.anniversary
+    anchor_on = local_date(subscription.start_at, zone_name) if by_anniversary else None
+    return Cycle(subscription.version.interval, zone_name, anchor_on)
+
+
+def _version(plan: PricePlan, number: int | None, at: datetime) -> PlanVersion:
+    if not plan.active:
+        raise Invalid.at("/plan_code", f"The plan {plan.code} is no longer offered.", code="not_offered")
+    if number is None:
+        found = plans.find_active(plan, at)
+        if found is None:
+            message = f"No published version of {plan.code} is in effect on {at:%Y-%m-%d}."
+            raise Invalid.at("/plan_code", message, code="not_published")
+        return found
+    found = plans.get_version(plan.code, number)
+    if found.status is not VersionStatus.published:
+        raise Invalid.at("/version", f"{found.label} is {found.status}, not published.", code="not_published")
+    return found

@@ -1,0 +1,158 @@
+"""What a test needs to begin: a seller, a rate, a customer on a plan. Every maker goes through the real
+services.
+
+Each maker takes only what the test cares about; the rest is a believable default. Names are numbered, so that
+a test may make as many as it wants. All of them flush and none commits: call them inside a test's session, or
+in a `transaction()` of your own on an `own_database`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from app.db import db
+from app.domain.gstin import check_character
+from app.models import (
+    Account,
+    Customer,
+    Metric,
+    PricePlan,
+    SellerRegistration,
+    Subscription,
+    TaxRate,
+)
+from app.models.customers import BillingMode
+from app.models.plans import Anchor
+from app.permissions import Actor, Role
+from app.services import accounts, customers, metrics, plans, subscriptions
+
+ACTOR = Actor(kind="user", id="test", label="Test Person", role=Role.super_admin)
+LONG_AGO = date(2017, 7, 1)
+KARNATAKA, MAHARASHTRA = "29", "27"
+
+_numbers = count(1)
+
+
+def a_gstin(state_code: str, pan: str = "AABCO1234F", entity: str = "1") -> str:
+    """Return a GSTIN with the right check character."""
+    head = f"{state_code}{pan}{entity}Z"
+    return head + check_character(head)
+
+
+def make_seller(state_code: str = KARNATAKA, *, lut: bool = True, **values: Any) -> SellerRegistration:
+    """Register the seller in a State, Karnataka by default, with a letter of undertaking for 2015 to 2030."""
+    given: dict[str, Any] = {
+        "legal_name": "OTPless Communications Private Limited",
+        "gstin": a_gstin(state_code),
+        "state_code": state_code,
+        "address_line1": "4th Floor, 80 Feet Road, Koramangala",
+        "city": "Bengaluru",
+        "postal_code": "560034",
+        "series_prefix": f"OT{state_code}",
+        "is_default": True,
+        "valid_from": date(2015, 1, 1),
+        "bank_details": "HDFC Bank, A/C 50200012345678, IFSC HDFC0000123",
+    }
+    if lut:
+        given |= {
+            "lut_number": "AD290326000123X",
+            "lut_from": date(2015, 4, 1),
+            "lut_until": date(2030, 3, 31),
+        }
+    seller = SellerRegistration(**{**given, **values})
+    db.session.add(seller)
+    db.session.flush()
+    return seller
+
+
+def make_tax_rate(
+    rate: str = "18", *, service_code: str = "*", valid_from: date = date(2015, 1, 1)
+) -> TaxRate:
+    """Set the GST rate of a service code (by default of all), in percent."""
+    row = TaxRate(jurisdiction="IN", service_code=service_code, rate=Decimal(rate), valid_from=valid_from)
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def make_customer(name: str | None = None, **values: Any) -> Customer:
+    """Make a customer, in Karnataka without GSTIN by default."""
+    n = next(_numbers)
+    given = {
+        "name": name or f"Asha Traders {n}",
+        "email": f"accounts{n}@asha.example.in",
+        "country": "IN",
+        "address_line1": f"{n} MG Road",
+        "city": "Bengaluru",
+        "postal_code": "560001",
+    }
+    if values.get("country", "IN") == "IN" and not {"state_code", "gstin"} & values.keys():
+        given["state_code"] = KARNATAKA
+    return customers.create({**given, **values}, actor=ACTOR)
+
+
+def make_account(customer: Customer | None = None, *, prepaid: bool = False, **values: Any) -> Account:
+    """Make an account: postpaid, in INR and India's time by default. A prepaid one has its empty wallet."""
+    mode = BillingMode.prepaid if prepaid else BillingMode.postpaid
+    given = {"external_id": f"acct-{next(_numbers)}", "billing_mode": mode}
+    return accounts.create(customer or make_customer(), {**given, **values}, actor=ACTOR)
+
+
+def make_metric(code: str | None = None, **values: Any) -> Metric:
+    """Make a metric that counts events, with the dimensions channel and country."""
+    given = {
+        "code": code or f"auth.otp{next(_numbers)}",
+        "unit": "message",
+        "dimensions": ["channel", "country"],
+    }
+    return metrics.create({**given, **values}, actor=ACTOR)
+
+
+def per_unit(metric: Metric, unit: str = "0.25", **more: Any) -> dict[str, Any]:
+    """Return the component of a plan that prices every unit of `metric` the same."""
+    return {"metric": metric.code, "model": "per_unit", "unit": unit, **more}
+
+
+def graduated(metric: Metric, *tiers: tuple[str | None, str], **more: Any) -> dict[str, Any]:
+    """Return a graduated component: `graduated(metric, ("100", "0"), (None, "0.5"))`."""
+    rows = [{"up_to": up_to, "unit": unit} for up_to, unit in tiers]
+    return {"metric": metric.code, "model": "graduated", "tiers": rows, **more}
+
+
+def fee(price: str = "999", **more: Any) -> dict[str, Any]:
+    """Return the component of a fixed fee per period, in arrears and prorated by default."""
+    return {"code": "fee", "name": "Platform fee", "model": "flat", "price": price, **more}
+
+
+def make_plan(
+    code: str | None = None,
+    *,
+    components: Sequence[Mapping[str, Any]] = (),
+    publish: bool = True,
+    version: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> PricePlan:
+    """Make a plan with these components (`per_unit`, `graduated`, `fee`), its first version published by
+    default."""
+    given = {"code": code or f"growth{next(_numbers)}", **values}
+    plan = plans.create(given, version=version, prices=components, actor=ACTOR)
+    if publish:
+        plans.publish(plan.versions[0], at=datetime(2015, 1, 1, tzinfo=UTC), actor=ACTOR)
+    return plan
+
+
+def make_subscription(
+    account: Account | None = None,
+    plan: PricePlan | None = None,
+    *,
+    start_at: datetime = datetime(2026, 9, 30, 18, 30, tzinfo=UTC),
+    anchor: Anchor = Anchor.calendar,
+    **more: Any,
+) -> Subscription:
+    """Subscribe an account to a plan from 1 October 2026, 00:00 IST."""
+    plan = plan or make_plan(components=[per_unit(make_metric())])
+    return subscriptions.start(
+        account or make_account(), plan.code, start_at=start_at, anchor=anchor, actor=ACTOR, **more
+    )
