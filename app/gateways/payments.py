@@ -10,6 +10,7 @@ Every call either answers, or raises `GatewayRefused` (a definite no: nothing wa
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -32,13 +33,18 @@ class GatewayStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntent:
-    """What is to be paid. `id` is the committed intent row's and serves as the gateway's idempotency key."""
+    """What is to be paid. `id` is the committed intent row's and serves as the gateway's idempotency key.
+
+    Every field is derived from that row, so that asking again is the same request. After `expires_at`, less
+    than 24 hours from now, the page takes no money any more.
+    """
 
     id: UUID
     amount: Decimal
     currency: str
     description: str
     return_url: str
+    expires_at: datetime
     email: str = ""
 
 

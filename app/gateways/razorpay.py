@@ -120,6 +120,7 @@ class RazorpayGateway:
             "notes": {"intent_id": str(intent.id)},
             "notify": {"sms": False, "email": False},
             "reminder_enable": False,
+            "expire_by": int(intent.expires_at.timestamp()),
             "callback_url": intent.return_url,
             "callback_method": "get",
         }

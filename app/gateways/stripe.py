@@ -85,6 +85,7 @@ class StripeGateway:
             "line_items": [{"price_data": price, "quantity": 1}],
             "success_url": intent.return_url,
             "cancel_url": intent.return_url,
+            "expires_at": int(intent.expires_at.timestamp()),
             "client_reference_id": str(intent.id),
             "metadata": tag,
             "payment_intent_data": {"metadata": tag, "description": intent.description},

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
+from app import clock
 from app.gateways.payments import PaymentGateway, PaymentIntent
 from app.gateways.razorpay import RazorpayGateway
 from app.gateways.sandbox import sandbox_keys
@@ -76,5 +78,6 @@ def intent() -> PaymentIntent:
         currency="INR",
         description="Wallet top-up",
         return_url="http://127.0.0.1:8000/portal/wallet",
+        expires_at=clock.now() + timedelta(hours=23),
         email="finance@example.com",
     )

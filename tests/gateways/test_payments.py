@@ -1,12 +1,14 @@
 """The contract of every hosted payment gateway, with the real SDKs against the real sandbox process."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 import requests
 
+from app import clock
 from app.errors import GatewayRefused, GatewayUnavailable
 from app.gateways.payments import BadSignature, GatewayPayment, GatewayStatus, from_minor, to_minor
 
@@ -192,3 +194,13 @@ def test_each_gateway_counts_currencies_in_its_own_way(stripe_gateway, razorpay_
     currencies = ("INR", "USD", "IDR", "JPY", "KWD", "ISK")
     assert [stripe_gateway.minor_exponent(code) for code in currencies] == [2, 2, 2, 0, 3, 2]
     assert [razorpay_gateway.minor_exponent(code) for code in currencies] == [2, 2, 2, 0, 3, 0]
+
+
+def test_a_checkout_expires_and_takes_no_money_then(razorpay_gateway, sandbox, receiver, intent):
+    over = replace(intent, expires_at=clock.now() - timedelta(seconds=1))
+    checkout = razorpay_gateway.create_checkout(over)
+    assert razorpay_gateway.fetch(checkout.ref).status is GatewayStatus.expired
+    sandbox.press(checkout.url, "pay")
+    assert razorpay_gateway.fetch(checkout.ref).status is GatewayStatus.expired
+    (message,) = receiver.wait_for(1, intent.id)
+    assert razorpay_gateway.verify_webhook(message[1], message[2]).kind == "payment_link.expired"

@@ -56,7 +56,6 @@ class Sandbox:
             "order_id": f"order_{secrets.token_hex(7)}",
             "settles_at": None,
             "created_at": now(),
-            "expires_at": now() + LIFETIME_SECONDS,
             **checkout,
         }
         self.store.save(made)

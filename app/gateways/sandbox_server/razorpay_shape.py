@@ -9,7 +9,7 @@ import secrets
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from app.gateways.sandbox_server.checkouts import Refused, Sandbox, now, paid_attempt
+from app.gateways.sandbox_server.checkouts import LIFETIME_SECONDS, Refused, Sandbox, now, paid_attempt
 from app.gateways.sandbox_server.store import Document
 
 razorpay_api = Blueprint("razorpay_api", __name__)
@@ -55,6 +55,7 @@ def create_link() -> Answer:
                 "reference": reference,
                 "metadata": body.get("notes") or {},
                 "return_url": body.get("callback_url", ""),
+                "expires_at": body.get("expire_by") or now() + LIFETIME_SECONDS,
             },
         )
     return jsonify(link_body(sandbox, checkout)), 200

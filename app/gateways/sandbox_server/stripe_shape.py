@@ -10,11 +10,12 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from app.gateways.sandbox_server.checkouts import Refused, Sandbox, now, paid_attempt
+from app.gateways.sandbox_server.checkouts import LIFETIME_SECONDS, Refused, Sandbox, now, paid_attempt
 from app.gateways.sandbox_server.store import Document
 
 stripe_api = Blueprint("stripe_api", __name__)
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND = 400, 401, 404
+SHORTEST_SECONDS = 30 * 60
 
 
 def _sandbox() -> Sandbox:
@@ -59,18 +60,21 @@ def create_session() -> tuple[Response, int]:
         price = "line_items[0][price_data]"
         try:
             amount = int(form[f"{price}[unit_amount]"]) * int(form["line_items[0][quantity]"])
-            checkout = {
+            checkout: Document = {
                 "amount": amount,
                 "currency": form[f"{price}[currency]"].upper(),
                 "description": form[f"{price}[product_data][name]"],
                 "reference": form.get("client_reference_id", ""),
                 "metadata": {"intent_id": form.get("metadata[intent_id]", "")},
                 "return_url": form["success_url"],
+                "expires_at": int(form["expires_at"]),
             }
         except (KeyError, ValueError) as error:
             return _error(BAD_REQUEST, f"Missing or invalid parameter: {error}")
         if amount <= 0:
             return _error(BAD_REQUEST, "The amount must be greater than zero.")
+        if not SHORTEST_SECONDS <= checkout["expires_at"] - now() <= LIFETIME_SECONDS:
+            return _error(BAD_REQUEST, "The `expires_at` must be between 30 minutes and 24 hours from now.")
         return 200, session_body(_sandbox(), _sandbox().open("stripe", checkout))
 
     return _idempotent(work)
