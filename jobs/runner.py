@@ -6,7 +6,7 @@ Jobs are idempotent and say "everything due", so that running one twice, or once
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any
@@ -26,6 +26,7 @@ from app.registry import Registry
 
 TRANSIENT = (OperationalError, RedisError, Unavailable, ConnectionError, TimeoutError)
 LONGEST_PAUSE_SECONDS = 10.0
+MARK_SECONDS = 5
 
 Work = Callable[..., Any]
 
@@ -81,7 +82,7 @@ def job(
         @wraps(function)
         def run(*args: str) -> Any:
             with _context():
-                _lift_mark(name, args)
+                lift_mark(name, *args)
                 with _alone(entry) as first:
                     return (
                         _tried(entry, lambda: _once(function, args, transactional), args, retries)
@@ -106,11 +107,17 @@ def _context() -> AbstractContextManager[object]:
     return nullcontext() if has_app_context() else application().app_context()
 
 
-def _lift_mark(name: str, args: tuple[str, ...]) -> None:
-    try:
+def hold_mark(name: str, *args: str) -> None:
+    """Keep the wake-up mark of a running job for some seconds: no other wake-up is queued while it looks by
+    itself."""
+    with suppress(RedisError):
+        connection().set(wake_up_key(name, args), "1", ex=MARK_SECONDS)
+
+
+def lift_mark(name: str, *args: str) -> None:
+    """Let the next commit queue a wake-up again."""
+    with suppress(RedisError):
         connection().delete(wake_up_key(name, args))
-    except RedisError:
-        log.warning("the wake-up mark stays until it expires", extra={"job": name})
 
 
 @contextmanager

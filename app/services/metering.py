@@ -1,0 +1,259 @@
+"""From new usage to rollups, charge positions and wallets, all in one transaction (DOMAIN.md §3, §4).
+
+A crash leaves the deltas unclaimed; nothing can be lost or counted twice. Any number of runs may go at once:
+each claims other deltas, and all lock rollups, positions and wallets in this order and each kind in key
+order.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, Text, cast, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app import clock
+from app.db import db
+from app.ids import new_id
+from app.models import ChargePosition, Subscription, UsageDelta, UsageRollup, Wallet
+from app.services import deductions
+from app.services.deductions import UsageItem
+from app.services.rating import Place, Tariffs, period_of
+
+BATCH = 5_000
+
+# Which accounts are being metered, so that `rebuild` can keep the runs away from one: class and number of
+# advisory locks.
+METERED_ACCOUNTS = 7_310_043
+LOCKS = 256
+
+CLAIM_AND_FOLD = text("""
+    WITH claimed AS (
+        DELETE FROM usage_deltas WHERE id IN (
+            SELECT id FROM usage_deltas ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+        ) RETURNING account_id, metric_id, bucket_at, dimensions, quantity, events
+    ), folded AS (
+        SELECT account_id, metric_id, bucket_at, dimensions,
+               sum(quantity) AS quantity, sum(events)::bigint AS events, count(*) AS deltas
+        FROM claimed GROUP BY account_id, metric_id, bucket_at, dimensions
+    ), rolled_up AS (
+        INSERT INTO usage_rollups AS r (account_id, metric_id, bucket_at, dimensions, quantity, events)
+        SELECT account_id, metric_id, bucket_at, dimensions, quantity, events FROM folded
+        ORDER BY account_id, metric_id, bucket_at, dimensions
+        ON CONFLICT (account_id, metric_id, bucket_at, dimensions)
+        DO UPDATE SET quantity = r.quantity + excluded.quantity, events = r.events + excluded.events
+    )
+    SELECT account_id, metric_id, bucket_at, dimensions::text AS dimensions, quantity, events, deltas FROM
+    folded
+""")
+
+LOCK_SHARED = text(
+    "SELECT pg_advisory_xact_lock_shared(:kind, number) FROM unnest(CAST(:numbers AS int[])) AS number"
+)
+LOCK_ALONE = text("SELECT pg_advisory_xact_lock(:kind, :number)")
+
+MOVE_POSITIONS = text("""
+    INSERT INTO charge_positions AS p
+        (id, account_id, subscription_id, component_id, period_start, period_end, currency, quantity, events)
+    SELECT * FROM unnest(
+        CAST(:id AS uuid[]), CAST(:account_id AS uuid[]), CAST(:subscription_id AS uuid[]), CAST(:component_id
+        AS uuid[]), CAST(:period_start AS timestamptz[]), CAST(:period_end AS timestamptz[]), CAST(:currency
+        AS text[]), CAST(:quantity AS numeric[]), CAST(:events AS bigint[])
+    )
+    ON CONFLICT (subscription_id, component_id, period_start)
+    DO UPDATE SET quantity = p.quantity + excluded.quantity, events = p.events + excluded.events
+    RETURNING id, subscription_id, component_id, period_start, quantity, events, charged_amount
+""")
+
+NOTE_CHARGED = text("""
+    UPDATE charge_positions AS p SET charged_amount = charged.amount
+    FROM unnest(CAST(:id AS uuid[]), CAST(:amount AS numeric[])) AS charged (id, amount)
+    WHERE p.id = charged.id
+""")
+
+
+@dataclass(slots=True)
+class Addition:
+    """What a run adds to one charge position."""
+
+    place: Place
+    quantity: Decimal = Decimal(0)
+    events: int = 0
+
+
+Additions = dict[tuple[UUID, UUID, datetime], Addition]
+
+
+def has_backlog() -> bool:
+    """True when usage waits to be metered."""
+    return bool(db.session.scalar(select(select(UsageDelta.id).exists())))
+
+
+def drain(limit: int = BATCH, tariffs: Tariffs | None = None, *, at: datetime | None = None) -> int:
+    """Meter up to `limit` of the waiting deltas and return how many it were; 0 means that none was free.
+
+    `tariffs` given again keeps what it has learned of prices. Usage without a subscription that covers it, or
+    without a price, stays rolled up and unpriced until `adopt` finds it.
+    """
+    rows = db.session.execute(CLAIM_AND_FOLD, {"limit": limit}).all()
+    if not rows:
+        return 0
+    accounts = {row.account_id for row in rows}
+    _lock_shared(accounts)
+    tariffs = tariffs or Tariffs()
+    tariffs.load(accounts)
+    _apply(_add_up(rows, tariffs), at or clock.now())
+    return sum(row.deltas for row in rows)
+
+
+def adopt(subscription: Subscription) -> int:
+    """Give a new subscription the usage that fell into its time already; return how many positions changed.
+
+    Whatever another subscription of the account was charged for that usage is given back. Doing it again
+    changes nothing.
+    """
+    return rebuild(subscription.account_id, since=subscription.start_at)
+
+
+def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None) -> int:
+    """Work out the charge positions of an account anew from its rollups; return how many changed.
+
+    All periods that end after `since` are looked at. Call it after a subscription was made, moved or ended in
+    the past.
+    """
+    db.session.flush()
+    db.session.execute(LOCK_ALONE, {"kind": METERED_ACCOUNTS, "number": account_id.int % LOCKS})
+    tariffs = Tariffs()
+    tariffs.load([account_id])
+    coverages = tariffs.coverages(account_id)
+    if not coverages:
+        return 0
+    first = min(period_of(each.cycle, since).start for each in coverages)
+    rolled_up = db.session.execute(rollups_of(account_id, first)).all()
+    wanted = {key: each for key, each in _add_up(rolled_up, tariffs).items() if each.place.period.end > since}
+    changes = _differences(wanted, _positions_since(account_id, since), tariffs)
+    _apply(changes, at or clock.now())
+    return len(changes)
+
+
+def rollups_of(account_id: UUID, since: datetime | None = None) -> Select[*tuple[Any, ...]]:
+    """Return the query for an account's rollups, their dimensions as canonical text."""
+    query = select(
+        UsageRollup.account_id,
+        UsageRollup.metric_id,
+        UsageRollup.bucket_at,
+        cast(UsageRollup.dimensions, Text).label("dimensions"),
+        UsageRollup.quantity,
+        UsageRollup.events,
+    ).where(UsageRollup.account_id == account_id)
+    return query if since is None else query.where(UsageRollup.bucket_at >= since)
+
+
+def _lock_shared(accounts: Collection[UUID]) -> None:
+    numbers = sorted({account.int % LOCKS for account in accounts})
+    db.session.execute(LOCK_SHARED, {"kind": METERED_ACCOUNTS, "numbers": numbers})
+
+
+def _add_up(rows: Iterable[Row[Any]], tariffs: Tariffs) -> Additions:
+    found: Additions = {}
+    for row in rows:
+        place = tariffs.place(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
+        if place is not None:
+            addition = found.setdefault(place.key, Addition(place))
+            addition.quantity += row.quantity
+            addition.events += row.events
+    return found
+
+
+def _positions_since(account_id: UUID, since: datetime) -> list[ChargePosition]:
+    query = (
+        select(ChargePosition)
+        .where(ChargePosition.account_id == account_id, ChargePosition.period_end > since)
+        .order_by(ChargePosition.subscription_id, ChargePosition.component_id, ChargePosition.period_start)
+        .with_for_update()
+    )
+    return list(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def _differences(wanted: Additions, positions: Sequence[ChargePosition], tariffs: Tariffs) -> Additions:
+    """Return what turns the positions into the wanted ones; a position that is no longer wanted goes to
+    nothing."""
+    changes = dict(wanted)
+    coverages = {
+        each.subscription_id: each for row in positions for each in tariffs.coverages(row.account_id)
+    }
+    for row in positions:
+        key = (row.subscription_id, row.component_id, row.period_start)
+        coverage = coverages[row.subscription_id]
+        place = Place(coverage, tariffs.prices[row.component_id], period_of(coverage.cycle, row.period_start))
+        found = wanted.get(key) or Addition(place)
+        changes[key] = Addition(place, found.quantity - row.quantity, found.events - row.events)
+    return {key: each for key, each in changes.items() if each.quantity or each.events}
+
+
+def _apply(additions: Additions, at: datetime) -> None:
+    """Move the charge positions and charge the wallets of prepaid accounts for the difference in price."""
+    if not additions:
+        return
+    ordered = [additions[key] for key in sorted(additions)]
+    moved = db.session.execute(MOVE_POSITIONS, _as_columns(ordered)).all()
+    charged: list[tuple[UUID, Decimal]] = []
+    items: defaultdict[UUID, list[UsageItem]] = defaultdict(list)
+    currencies: dict[UUID, str] = {}
+    for row in moved:
+        addition = additions[row.subscription_id, row.component_id, row.period_start]
+        coverage, price, period = addition.place
+        if not coverage.prepaid:
+            continue
+        total = price.charge(row.quantity, row.events).amount
+        if total != row.charged_amount:
+            charged.append((row.id, total))
+            difference = total - row.charged_amount
+            item = UsageItem(price.code, price.metric, period.start, addition.quantity, difference)
+            items[coverage.account_id].append(item)
+            currencies[coverage.account_id] = coverage.currency
+    if charged:
+        ids, amounts = zip(*charged, strict=True)
+        db.session.execute(NOTE_CHARGED, {"id": list(ids), "amount": list(amounts)})
+        wallets = _lock_wallets(currencies)
+        deductions.charge_usages({wallet: items[wallet.account_id] for wallet in wallets}, at=at)
+
+
+def _as_columns(additions: Sequence[Addition]) -> dict[str, list[Any]]:
+    rows = [
+        {
+            "id": new_id(),
+            "account_id": each.place.coverage.account_id,
+            "subscription_id": each.place.coverage.subscription_id,
+            "component_id": each.place.price.id,
+            "period_start": each.place.period.start,
+            "period_end": each.place.period.end,
+            "currency": each.place.coverage.currency,
+            "quantity": each.quantity,
+            "events": each.events,
+        }
+        for each in additions
+    ]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _lock_wallets(currencies: dict[UUID, str]) -> list[Wallet]:
+    """Lock the wallets of these accounts in id order; an account without one gets an empty one, and owes."""
+    query = (
+        select(Wallet)
+        .where(Wallet.account_id.in_(currencies))
+        .order_by(Wallet.id)
+        .with_for_update(of=Wallet)
+        .execution_options(populate_existing=True)
+    )
+    wallets = [each for each in db.session.scalars(query) if each.currency == currencies[each.account_id]]
+    missing = currencies.keys() - {wallet.account_id for wallet in wallets}
+    if not missing:
+        return wallets
+    rows = [{"id": new_id(), "account_id": each, "currency": currencies[each]} for each in missing]
+    db.session.execute(insert(Wallet).on_conflict_do_nothing(), rows)
+    return _lock_wallets(currencies)
