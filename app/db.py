@@ -129,6 +129,11 @@ def transaction() -> Iterator[Any]:
         callback()
 
 
+def has_transaction() -> bool:
+    """True inside `transaction()`: whoever talks to the outside world must not hold one meanwhile."""
+    return bool(db.session().info.get("depth"))
+
+
 def in_transaction(work: Callable[[], T]) -> T:
     """Run `work` in a transaction of its own, and run all of it again when the database asks for that.
 
