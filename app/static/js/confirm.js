@@ -1,4 +1,4 @@
-/* Forms with data-confirm ask first, in one native dialog that says what will happen.
+/* Forms, or their buttons, with data-confirm ask first, in one native dialog that says what will happen.
    data-confirm-title and data-confirm-accept name the question and the button. */
 const dialog = document.getElementById("confirm-dialog");
 
@@ -15,19 +15,20 @@ const ask = ({ title, text, accept, danger }) =>
     dialog.showModal();
   });
 
-const settings = (form) => ({
-  title: form.dataset.confirmTitle,
-  text: form.dataset.confirm,
-  accept: form.dataset.confirmAccept,
-  danger: "confirmDanger" in form.dataset,
+const settings = ({ dataset }) => ({
+  title: dataset.confirmTitle,
+  text: dataset.confirm,
+  accept: dataset.confirmAccept,
+  danger: "confirmDanger" in dataset,
 });
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.dataset.confirm || form.dataset.confirmed) return;
-  event.preventDefault();
   const button = event.submitter;
-  if (await ask(settings(form))) {
+  const source = button?.dataset.confirm ? button : form;
+  if (!source.dataset.confirm || form.dataset.confirmed) return;
+  event.preventDefault();
+  if (await ask(settings(source))) {
     form.dataset.confirmed = "yes";
     form.requestSubmit(button || undefined);
   }

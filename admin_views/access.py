@@ -1,0 +1,38 @@
+"""Who is at the desk: the staff member as an `Actor`, and the one gate that every route of the back office passes."""
+
+from flask_login import current_user
+
+from app.errors import Forbidden, Unauthorized
+from app.permissions import STAFF, Actor, Role, Verb, allows
+
+
+def current_actor() -> Actor:
+    """Return the signed-in person as the audit trail will name them.
+
+    Raises:
+        Unauthorized: nobody is signed in.
+    """
+    if not current_user.is_authenticated:
+        raise Unauthorized("Sign in to continue.")
+    actor: Actor = current_user.actor()
+    return actor
+
+
+def may(resource: str, verb: Verb) -> bool:
+    """Tell whether the person who is looking may do `verb` to `resource` here; customers never may."""
+    if not current_user.is_authenticated:
+        return False
+    role = Role(current_user.role)
+    return role in STAFF and allows(role, resource, verb)
+
+
+def require(resource: str, verb: Verb) -> None:
+    """Let staff with the right pass.
+
+    Raises:
+        Unauthorized: nobody is signed in.
+        Forbidden: a customer, or a role without this right.
+    """
+    current_actor()
+    if not may(resource, verb):
+        raise Forbidden("Your role does not allow this. Ask a super admin if you need it.")

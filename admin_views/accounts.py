@@ -1,0 +1,59 @@
+"""Accounts: what is metered, priced and billed on its own."""
+
+from datetime import datetime
+from typing import Any
+
+from wtforms.validators import InputRequired
+
+from admin_views.base import ModelScreen
+from admin_views.fields import LookupField
+from admin_views.lookups import Lookup
+from admin_views.operations import Operation
+from admin_views.records import Related
+from admin_views.registry import screen
+from admin_views.saving import Writes
+from app.models import Account, Invoice, Payment, PricePlan, Subscription, Wallet
+from app.permissions import Actor
+from app.services import accounts, subscriptions
+
+
+def open_account(values: dict[str, Any], *, actor: Actor) -> Account:
+    """Open an account of the customer that the form names."""
+    return accounts.create(values.pop("customer"), values, actor=actor)
+
+
+def subscribe(account: Account, *, plan: PricePlan, at: datetime, actor: Actor) -> Subscription:
+    """Put an account on a plan from now on."""
+    return subscriptions.start(account, plan.code, start_at=at, actor=actor)
+
+
+@screen(Account, category="Customers", icon="building", place=2)
+class AccountScreen(ModelScreen):
+    """The accounts, and the page of one."""
+
+    column_list = ("name", "customer", "external_id", "currency", "billing_mode", "status", "created_at")
+    search = ("name", "=external_id", "customer.name")
+    filters = ("status", "billing_mode", "customer")
+    inline = ("name", "payment_terms_days")
+    empty = "Open an account for a customer: usage is posted to it, and its invoices are made."
+    can_create = True
+    can_edit = True
+    writes = Writes(open_account, accounts.update)
+    form_columns = ("customer", "name", "external_id", "currency", "timezone", "billing_mode", "payment_terms_days", "status")
+    edit_columns = ("name", "external_id", "currency", "timezone", "billing_mode", "payment_terms_days", "status")
+    operations = (
+        Operation(
+            "subscribe",
+            "Put on a plan",
+            run=subscribe,
+            icon="tag",
+            inputs={"plan": LookupField(Lookup("plan", PricePlan), label="Plan", validators=[InputRequired()])},
+            confirm="The account is charged by the plan's newest published version from now on, and keeps that version.",
+        ),
+    )
+    related = (
+        Related(Subscription, by="account_id", columns=("plan", "version", "status", "start_at", "end_at")),
+        Related(Wallet, by="account_id", columns=("account", "balance", "held", "receivable", "status")),
+        Related(Invoice, by="account_id", columns=("number", "status", "issued_on", "due_on", "total", "amount_due")),
+        Related(Payment, by="account_id", columns=("created_at", "gateway", "status", "amount", "invoice")),
+    )

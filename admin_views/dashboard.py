@@ -1,0 +1,53 @@
+"""The dashboard of specification 6.3.1: real figures, each a link to what it is made of."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import request
+from flask_admin import AdminIndexView, expose
+
+from admin_views.access import may
+from admin_views.base import StaffView
+from app import clock
+from app.permissions import Verb
+from app.services import reports
+from app.templating import current_zone
+
+
+class Dashboard(StaffView, AdminIndexView):
+    """The first page of the back office."""
+
+    resource = "billing"
+    icon = "layout-dashboard"
+
+    def __init__(self) -> None:
+        super().__init__(name="Dashboard", endpoint="admin", url="/admin")
+
+    @expose("/")
+    def index(self) -> str:
+        """Show how the business and the machinery do."""
+        zone = current_zone()
+        now: datetime = clock.now()
+        today = now.astimezone(ZoneInfo(zone)).date()
+        revenue = reports.revenue(today)
+        pending = reports.pending_invoices(today)
+        currencies = list(dict.fromkeys([one.currency for one in (*revenue, *pending)])) or ["INR"]
+        asked = request.args.get("currency", "")
+        currency = asked if asked in currencies else currencies[0]
+        values: dict[str, Any] = {
+            "now": now,
+            "revenue": revenue,
+            "pending": pending,
+            "currencies": currencies,
+            "currency": currency,
+            "revenue_chart": reports.revenue_by_month(currency, today),
+            "usage_chart": reports.usage_by_day(today, zone),
+            "customers": reports.customers(),
+            "low": reports.low_wallets(),
+            "activity": reports.recent_activity() if may("audit", Verb.read) else [],
+            "health": reports.health(),
+            "may_edit_customers": may("customers", Verb.write),
+            "may_bill": may("billing", Verb.write),
+        }
+        return self.render("admin/index.html", **values)

@@ -1,0 +1,157 @@
+"""How a value reads in a list, on a page and in an export. One function per kind of value; the column's hints choose.
+
+A cell for a person is `Markup`; a cell for a file is a plain value, so that a spreadsheet can calculate with it.
+"""
+
+import enum
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flask import current_app, url_for
+from markupsafe import Markup, escape
+
+from admin_views.access import may
+from admin_views.keys import key_of
+from admin_views.naming import column_of, hint
+from app.db import Base
+from app.permissions import Verb
+from app.templating import NOTHING, day, instant, money, quantity, status_look, words
+
+LONGEST_CELL = 80
+STATUS_NAMES = {"status", "state"}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def resolve(row: Any, path: str) -> Any:
+    """Return the value at the end of a dotted path, None where the way there is empty."""
+    for name in path.split("."):
+        if row is None:
+            return None
+        row = getattr(row, name)
+    return row
+
+
+def icon(name: str) -> Markup:
+    """Return an icon of the sprite as decoration."""
+    address = url_for("static", filename="vendor/tabler-icons/icons.svg")
+    return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>').format(address, name)
+
+
+def badge(text: str, tone: str, picture: str) -> Markup:
+    """Return a label with a tone and an icon: never colour alone."""
+    return Markup('<span class="tag tag-{}">{}{}</span>').format(tone, icon(picture), text)
+
+
+def status(value: object) -> Markup:
+    """Return a status as a badge."""
+    look = status_look(value)
+    return badge(words(value), look.tone, look.icon)
+
+
+def address_of(row: Base) -> str | None:
+    """Return where a record's page is, or None where there is none for the person who is looking."""
+    view = current_app.extensions["admin_screens"].get(type(row))
+    if view is None or not may(view.resource, Verb.read):
+        return None
+    return url_for(f"{view.endpoint}.details_view", id=key_of(row))
+
+
+def link(row: Base) -> Markup:
+    """Return a record's label, linked to its page."""
+    address = address_of(row)
+    return escape(row) if address is None else Markup('<a href="{}">{}</a>').format(address, row)
+
+
+def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Markup:
+    """Return the value of a column for a person: in a list briefly, on a page in full."""
+    value = resolve(row, path)
+    if value is None or value in ("", [], {}):
+        return NOTHING
+    if hint(model, path, "secret"):
+        return Markup('<span class="text-secondary">hidden</span>')
+    owner = hint(model, path, "money")
+    if owner and isinstance(value, Decimal | int):
+        prefix = path.rpartition(".")[0]
+        return money(value, resolve(row, f"{prefix}.{owner}" if prefix else owner))
+    return _by_type(value, path, full)
+
+
+def _by_type(value: Any, path: str, full: bool) -> Markup:
+    if isinstance(value, enum.Enum):
+        shown = value.value if isinstance(value.value, str) else value.name
+        return status(shown) if path.rsplit(".", 1)[-1] in STATUS_NAMES else Markup("{}").format(words(shown))
+    if isinstance(value, bool):
+        return badge("Yes", "success", "check") if value else badge("No", "neutral", "minus")
+    if isinstance(value, Base):
+        return link(value)
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, date):
+        return day(value)
+    if isinstance(value, Decimal | int):
+        return quantity(value)
+    if isinstance(value, dict | list):
+        return _document(value, full)
+    return _text(value, full)
+
+
+def _text(value: Any, full: bool) -> Markup:
+    if isinstance(value, bytes):
+        return Markup('<code class="code">{}</code>').format(value.hex() if full else f"{value.hex()[:12]}…")
+    text = str(value)
+    if isinstance(value, UUID):
+        return Markup('<code class="code">{}</code>').format(text)
+    if full or len(text) <= LONGEST_CELL:
+        return Markup('<span class="text">{}</span>').format(text)
+    return Markup('<span title="{}">{}…</span>').format(text, text[: LONGEST_CELL - 1])
+
+
+def _document(value: Any, full: bool) -> Markup:
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return Markup(" ").join(Markup('<span class="chip">{}</span>').format(one) for one in value)
+    if full:
+        return Markup('<pre class="json">{}</pre>').format(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    if isinstance(value, Mapping) and len(value) <= 4 and not any(isinstance(one, dict | list) for one in value.values()):
+        return Markup(" ").join(Markup('<span class="chip">{}: {}</span>').format(key, one) for key, one in value.items())
+    return Markup('<span class="text-secondary">{} entries</span>').format(len(value))
+
+
+def plain(row: Any, path: str) -> Any:
+    """Return the value of a column for a file: numbers as numbers, instants in UTC, text that no spreadsheet runs as a formula."""
+    value = resolve(row, path)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int) and not isinstance(value, enum.Enum):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return harmless(str(value.value))
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict | list):
+        return harmless(json.dumps(value, ensure_ascii=False, default=str))
+    return harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """Return text that a spreadsheet shows instead of running (OWASP: CSV injection).
+
+    >>> harmless("=1+1"), harmless("Acme")
+    ("'=1+1", 'Acme')
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def exported(model: type[Base], path: str) -> bool:
+    """Tell whether a column may leave in a file."""
+    column = column_of(model, path)
+    return column is None or not column.info.get("secret")

@@ -1,0 +1,57 @@
+"""Records found while one types: for the fields of forms and the filters of lists. At most 20 at a time, by prefix."""
+
+from typing import Any
+
+from flask_admin.model.ajax import AjaxModelLoader
+from sqlalchemy import select
+
+from admin_views import keys, loading
+from admin_views.filters import matches
+from admin_views.naming import mapper_of
+from app.db import Base, db
+from app.errors import NotFound
+
+MOST = 20
+LIKELY_SEARCH = ("name", "code", "number", "email", "gstin")
+
+
+def default_search(model: type[Base]) -> tuple[str, ...]:
+    """Return what a model is searched by where its screen does not say."""
+    columns = mapper_of(model).column_attrs
+    found = [name for name in LIKELY_SEARCH if name in columns]
+    return (*found, "=external_id") if "external_id" in columns else tuple(found)
+
+
+class Lookup(AjaxModelLoader):
+    """The loader of one related model."""
+
+    def __init__(self, name: str, model: type[Base], search: tuple[str, ...] = ()) -> None:
+        super().__init__(name, {})
+        self.model = model
+        self.search = search or default_search(model)
+
+    def format(self, model: Base | None) -> tuple[str, str] | None:
+        """Return the id and the label of a record."""
+        return None if model is None else (keys.key_of(model), str(model))
+
+    def get_one(self, pk: Any) -> Base | None:
+        """Return the record with this id, None where there is none or the id is malformed."""
+        try:
+            values = keys.find(self.model, str(pk))
+        except NotFound:
+            return None
+        with db.session.no_autoflush:
+            return db.session.get(self.model, tuple(values))
+
+    def get_list(self, query: str, offset: int = 0, limit: int = MOST) -> list[Base]:
+        """Return at most 20 records whose searched columns start with `query`, in the order of their labels' first column."""
+        statement = select(self.model).options(*loading.options(self.model, self.search_names()))
+        if query:
+            statement = statement.where(matches(self.model, self.search, query))
+        order = [getattr(self.model, name) for name in self.search_names() if "." not in name][:1] or list(keys.key_columns(self.model))
+        rows = db.session.scalars(statement.order_by(*order).limit(max(1, min(limit, MOST))))
+        return list(rows.unique())
+
+    def search_names(self) -> list[str]:
+        """Return the searched columns without their marks."""
+        return [name.lstrip("=") for name in self.search]

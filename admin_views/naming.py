@@ -1,0 +1,82 @@
+"""What columns and models are called on a page, and what is known about a column: its type and its hints."""
+
+import re
+from typing import Any
+
+from sqlalchemy import Column, Date, DateTime, inspect
+from sqlalchemy.orm import Mapper, RelationshipProperty
+
+from app.db import Base
+from app.templating import words
+
+SPELLED = {
+    "id": "ID", "gstin": "GSTIN", "sac": "SAC", "ip": "IP", "lut": "LUT", "api": "API", "url": "URL", "csv": "CSV", "pdf": "PDF",
+    "sha256": "SHA-256", "n": "#",
+}  # fmt: skip
+
+
+def label_of(name: str) -> str:
+    """Return the heading of a column.
+
+    >>> label_of("issued_on"), label_of("account.customer"), label_of("lut_number"), label_of("external_id")
+    ('Issued', 'Customer', 'LUT number', 'External ID')
+    """
+    last = name.rsplit(".", 1)[-1]
+    stem = re.sub(r"_(at|on)$", "", last) or last
+    parts = [SPELLED.get(part, part) for part in stem.split("_")]
+    text = " ".join(parts)
+    return text if text[:1].isupper() else words(text)
+
+
+def noun_of(model: type[Base]) -> str:
+    """Return what one row of a model is called: `WalletTransaction` is a wallet transaction."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower().replace("api key", "API key")
+
+
+def mapper_of(model: type[Base]) -> Mapper[Any]:
+    """Return the mapper of a model."""
+    return inspect(model)
+
+
+def relations(model: type[Base]) -> dict[str, RelationshipProperty[Any]]:
+    """Return the relationships of a model by name."""
+    return dict(mapper_of(model).relationships.items())
+
+
+def column_of(model: type[Base], path: str) -> Column[Any] | None:
+    """Return the column at the end of a dotted path, or None where the path ends in a relationship or a property."""
+    *hops, last = path.split(".")
+    for hop in hops:
+        if hop not in relations(model):
+            return None
+        model = relations(model)[hop].mapper.class_
+    attribute = mapper_of(model).column_attrs.get(last)
+    column = attribute.columns[0] if attribute is not None else None
+    return column if isinstance(column, Column) else None
+
+
+def hint(model: type[Base], path: str, name: str) -> Any:
+    """Return one hint of a column's `info`, or None."""
+    column = column_of(model, path)
+    return None if column is None else column.info.get(name)
+
+
+def is_time(column: Column[Any]) -> bool:
+    """Tell whether a column holds instants or dates."""
+    return isinstance(column.type, DateTime | Date)
+
+
+def visible_columns(model: type[Base]) -> list[str]:
+    """Return every attribute that may be shown, in the order of the model: a relationship stands for its foreign key, and what is
+    marked secret is left out."""
+    by_key: dict[Any, str] = {}
+    for name, relation in relations(model).items():
+        if relation.direction.name == "MANYTOONE":
+            by_key.update({local: name for local in relation.local_columns})
+    names: list[str] = []
+    for attribute in mapper_of(model).column_attrs:
+        column = attribute.columns[0]
+        name = by_key.get(column, attribute.key)
+        if not column.info.get("secret") and name not in names:
+            names.append(name)
+    return names

@@ -1,0 +1,38 @@
+"""What ops looks at: the audit trail, the jobs that ran, and the promises that wait."""
+
+from admin_views.base import ModelScreen
+from admin_views.registry import screen
+from app.models import AuditRecord, JobRun, OutboxMessage
+
+
+@screen(AuditRecord, category="Operations", resource="audit", slug="audit", title="Audit trail", icon="shield-check", place=1)
+class AuditScreen(ModelScreen):
+    """Who changed what, when, from where, and how it was before."""
+
+    column_list = ("at", "summary", "actor", "role", "action", "resource_type", "ip")
+    labels = {"at": "When", "resource_type": "What"}
+    search = ("=resource_id", "=action")
+    filters = ("actor_kind", "role", "action", "resource_type", "at")
+    big = True
+    walk = ("at", "id")
+    intro = "Append-only: the database itself refuses to change or delete a record."
+
+
+@screen(JobRun, category="Operations", title="Job runs", icon="clock", place=2)
+class JobRunScreen(ModelScreen):
+    """The runs of the scheduled jobs."""
+
+    column_list = ("job", "period", "started_at", "finished_at", "succeeded")
+    search = ("job",)
+    filters = ("succeeded", "started_at")
+    big = True
+
+
+@screen(OutboxMessage, category="Operations", title="Outbox", icon="send", place=3)
+class OutboxScreen(ModelScreen):
+    """Promises made inside a transaction and kept after it: documents, mails, webhooks."""
+
+    column_list = ("kind", "key", "attempts", "available_at", "error", "done_at", "created_at")
+    search = ("=key",)
+    filters = ("kind",)
+    big = True

@@ -1,0 +1,95 @@
+"""Plans with their versions and components: what things cost."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from admin_views.base import ModelScreen
+from admin_views.fields import DocumentField
+from admin_views.operations import Operation
+from admin_views.records import Related
+from admin_views.registry import screen
+from admin_views.saving import Writes
+from app.models import PlanVersion, PriceComponent, PricePlan, Subscription
+from app.models.plans import VersionStatus
+from app.permissions import Actor
+from app.services import components, plans
+
+PRICES_HELP = 'A list of components as the API takes them: [{"code": "otp", "metric": "auth.otp", "currency": "INR", "model": "per_unit", "unit": "0.25"}]'
+
+
+def add_version(plan: PricePlan, *, at: datetime, actor: Actor) -> str:
+    """Start a new draft from the last version."""
+    version = plans.add_version(plan, actor=actor)
+    return f"Version {version.number} is a draft with the prices of the one before. Change them, then publish it."
+
+
+def set_prices(version: PlanVersion, *, prices: list[Mapping[str, Any]], at: datetime, actor: Actor) -> str:
+    """Replace the components of a draft."""
+    plans.set_components(version, prices, actor=actor)
+    return "The prices of this draft were replaced."
+
+
+def is_draft(version: PlanVersion) -> bool:
+    """Tell whether a version can still change."""
+    return version.status == VersionStatus.draft
+
+
+@screen(PricePlan, category="Catalog", slug="plans", title="Plans", icon="tag", place=2)
+class PlanScreen(ModelScreen):
+    """The plans by name; what they cost stands in their versions."""
+
+    column_list = ("name", "code", "description", "active", "created_at")
+    filters = ("active",)
+    inline = ("name", "description")
+    empty = "Make a plan, give its first version prices, and publish it."
+    can_create = True
+    can_edit = True
+    writes = Writes(plans.create)
+    form_columns = ("code", "name", "description", "active")
+    edit_columns = ("name", "description", "active")
+    operations = (
+        Operation(
+            "add_version", "New version", run=add_version, icon="versions", bulk=False,
+            confirm="This adds a draft with the prices of the last version. Nobody is charged by it until it is published and subscribed to.",
+        ),
+    )  # fmt: skip
+    related = (
+        Related(PlanVersion, by="plan_id", columns=("number", "status", "interval", "effective_on", "published_at"), title="Versions"),
+        Related(Subscription, by="plan_id", columns=("account", "version", "status", "start_at", "end_at")),
+    )
+
+
+@screen(PlanVersion, category="Catalog", icon="versions", place=3)
+class PlanVersionScreen(ModelScreen):
+    """The versions of the plans: frozen once published."""
+
+    column_list = ("plan", "number", "status", "interval", "effective_on", "published_at")
+    search = ("plan.name", "plan.code")
+    filters = ("status", "plan")
+    operations = (
+        Operation(
+            "set_prices", "Change prices", run=set_prices, icon="edit", when=is_draft,
+            inputs={"prices": DocumentField(label="Components", description=PRICES_HELP)},
+            initial=lambda version: {"prices": components.as_prices(version)},
+        ),
+        Operation(
+            "publish", "Publish", run=plans.publish, icon="stack-push", when=is_draft,
+            confirm="Published prices can never change again: a change is a new version. New subscriptions get this one from its effective day on.",
+        ),
+        Operation(
+            "retire", "Retire", run=plans.retire, icon="archive", when=lambda version: version.status == VersionStatus.published,
+            confirm="New subscriptions no longer get this version. Who is on it stays on it.",
+        ),
+    )  # fmt: skip
+    related = (Related(PriceComponent, by="plan_version_id", title="Prices", limit=50, empty="No prices yet."),)
+
+
+@screen(PriceComponent, category="Catalog", icon="coins", place=4)
+class PriceComponentScreen(ModelScreen):
+    """The single prices of all versions."""
+
+    column_list = ("name", "version.plan", "version", "kind", "model", "metric", "currency", "terms")
+    search = ("code", "name")
+    filters = ("kind", "metric", "currency")
+    order = "-id"

@@ -1,0 +1,197 @@
+"""One record of a screen: its page with everything that hangs on it, its forms, and the editing of harmless cells in the list."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, flash, jsonify, redirect, request, url_for
+from flask_admin import expose
+from flask_admin.form import BaseForm
+from sqlalchemy import ColumnElement, select
+from werkzeug.wrappers import Response as BaseResponse
+
+from admin_views import convert, keys, loading, saving
+from admin_views.access import may
+from admin_views.formatters import cell
+from admin_views.lookups import Lookup
+from admin_views.naming import mapper_of, noun_of, relations
+from app.db import Base, db
+from app.errors import NotFound
+from app.models import AuditRecord
+from app.permissions import Verb
+from app.services import audit
+
+HISTORY = 12
+
+
+@dataclass(frozen=True)
+class Related:
+    """A list of other records on a record's page: those of `model` whose `by` leads to it (`account_id`, `account.customer_id`)."""
+
+    model: type[Base]
+    by: str
+    columns: tuple[str, ...] = ()
+    title: str = ""
+    limit: int = 10
+    empty: str = "None yet."
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A `Related` with its rows, ready to show."""
+
+    title: str
+    view: Any
+    names: tuple[str, ...]
+    rows: list[Any]
+    more: str | None = None
+    empty: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class RecordRoutes:
+    """What `ModelScreen` knows about single records."""
+
+    model: type[Base]
+    details: tuple[str, ...]
+    related: tuple[Related, ...]
+    inline: tuple[str, ...]
+    form_columns: tuple[str, ...]
+    edit_columns: tuple[str, ...]
+    writes: saving.Writes
+    lookups: dict[str, Lookup]
+    can_edit: bool
+
+    def get_one(self, key: str) -> Base:
+        """Return the record with this key, if this screen may show it.
+
+        Raises:
+            NotFound: there is none, it is out of this screen's sight, or the key is malformed.
+        """
+        mine = [
+            column == value
+            for column, value in zip(keys.key_columns(self.model), keys.find(self.model, key), strict=True)
+        ]
+        query = self.base_query().where(*mine)  # type: ignore[attr-defined]
+        row = db.session.execute(query.options(*loading.options(self.model, self.details, strict=False))).unique().first()
+        if row is None:
+            raise NotFound(f"There is no such {noun_of(self.model)}.")
+        return self.attach(row)  # type: ignore[attr-defined,no-any-return]
+
+    @expose("/details/")
+    def details_view(self) -> Any:
+        """Show a record and what hangs on it."""
+        record = self.get_one(request.args.get("id", ""))
+        return self.render(  # type: ignore[attr-defined]
+            self.details_template,  # type: ignore[attr-defined]
+            record=record,
+            panels=[panel for one in self.related if (panel := self.panel(one, record))],
+            history=self.history(record),
+        )
+
+    def panel(self, one: Related, record: Base) -> Panel | None:
+        """Return the related records, in the words of their own screen; None where there is none or the person may not read them."""
+        view = self.screen_of(one.model)  # type: ignore[attr-defined]
+        if view is None or not may(view.resource, Verb.read):
+            return None
+        names = one.columns or view.columns
+        (newest,) = keys.key_columns(one.model)
+        query = select(one.model).where(_leads_to(one.model, one.by, record)).options(*loading.options(one.model, names))
+        rows = list(db.session.scalars(query.order_by(newest.desc()).limit(one.limit + 1)).unique())
+        more = None
+        name = _relation_named(one.model, one.by)
+        if len(rows) > one.limit and name in {asked.name for asked in view.asked_filters}:
+            more = url_for(f"{view.endpoint}.index_view", **{name: keys.key_of(record)})
+        return Panel(one.title or view.title, view, names, rows[: one.limit], more, one.empty)
+
+    def history(self, record: Base) -> list[AuditRecord]:
+        """Return the latest audit records of a record, newest first."""
+        if not may("audit", Verb.read) or isinstance(record, AuditRecord):
+            return []
+        query = select(AuditRecord).where(
+            AuditRecord.resource_type == type(record).__name__, AuditRecord.resource_id == audit.identity(record)
+        )
+        return list(db.session.scalars(query.order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(HISTORY)))
+
+    @expose("/new/", methods=("GET", "POST"))
+    def create_view(self) -> Any:
+        """Show an empty form; by POST, make the record."""
+        form = self.create_form()
+        if request.method == "POST" and form.validate():
+            record = saving.create(self.model, form, self.writes.create)
+            if record is not None:
+                flash(f"{noun_of(self.model).capitalize()} {record} created.", "success")
+                return redirect(self.address(record))  # type: ignore[attr-defined]
+        return self._form_page(self.create_template, form, None)  # type: ignore[attr-defined]
+
+    @expose("/edit/", methods=("GET", "POST"))
+    def edit_view(self) -> Any:
+        """Show a record's form; by POST, save it."""
+        record = self.get_one(request.args.get("id", ""))
+        form = self.edit_form(record)
+        if request.method == "POST" and form.validate() and saving.update(record, form, self.writes.update):
+            flash(f"{noun_of(self.model).capitalize()} {record} saved.", "success")
+            return redirect(self.address(record))  # type: ignore[attr-defined]
+        return self._form_page(self.edit_template, form, self.get_one(request.args.get("id", "")))  # type: ignore[attr-defined]
+
+    def _form_page(self, template: str, form: BaseForm, record: Base | None) -> tuple[str, int]:
+        status = 422 if request.method == "POST" else 200
+        page = self.render(template, form=form, record=record, return_url=self.address(record), form_opts=None)  # type: ignore[attr-defined]
+        return page, status
+
+    def create_form(self, obj: Any = None) -> BaseForm:
+        """Return the form for a new record."""
+        return self._form(request.form if request.method == "POST" else None, obj, self.form_columns)
+
+    def edit_form(self, obj: Any = None) -> BaseForm:
+        """Return the form for a record that is there."""
+        return self._form(request.form if request.method == "POST" else None, obj, self.edit_columns or self.form_columns)
+
+    def _form(self, given: Any, record: Any, names: tuple[str, ...]) -> BaseForm:
+        form: BaseForm = convert.form_class(self.model, names, self.lookups)(given, obj=record)
+        return form
+
+    @expose("/delete/", methods=("POST",))
+    def delete_view(self) -> BaseResponse:
+        """Delete a record; what still refers to it keeps it."""
+        record = self.get_one(request.form.get("id", ""))
+        label = str(record)
+        if saving.remove(record):
+            flash(f"{noun_of(self.model).capitalize()} {label} deleted.", "success")
+            return redirect(self.address(None))  # type: ignore[attr-defined]
+        return redirect(self.address(self.get_one(request.form.get("id", ""))))  # type: ignore[attr-defined]
+
+    @expose("/ajax/update/", methods=("POST",))
+    def ajax_update(self) -> Response | tuple[Response, int]:
+        """Change one harmless cell of the list; answer with how it now reads, or with what is wrong."""
+        name = request.form.get("column", "")
+        if name not in self.inline:
+            raise NotFound("This cell cannot be edited.")
+        record = self.get_one(request.form.get("id", ""))
+        form = self._form(request.form, record, (name,))
+        if form.validate() and saving.update(record, form, self.writes.update):
+            return jsonify(html=str(cell(self.model, self.get_one(request.form["id"]), name)))
+        return jsonify(error=" ".join(str(error) for error in form[name].errors) or "This was not saved."), 422
+
+
+def _relation_named(model: type[Base], by: str) -> str:
+    """Return the name of the filter that asks the same as `by`: `account_id` is asked by `account`."""
+    *hops, last = by.split(".")
+    owner = model
+    for hop in hops:
+        owner = relations(owner)[hop].mapper.class_
+    for name, relation in relations(owner).items():
+        if last in {column.key for column in relation.local_columns} and relation.direction.name == "MANYTOONE":
+            return ".".join([*hops, name])
+    return by
+
+
+def _leads_to(model: type[Base], by: str, record: Base) -> ColumnElement[bool]:
+    (key,) = mapper_of(type(record)).primary_key_from_instance(record)
+    first, _, rest = by.partition(".")
+    if not rest:
+        return getattr(model, first) == key  # type: ignore[no-any-return]
+    relation = relations(model)[first]
+    target = relation.mapper.class_
+    (local,) = relation.local_columns
+    inner = select(target.id).where(_leads_to(target, rest, record))
+    return getattr(model, local.key).in_(inner)  # type: ignore[no-any-return]

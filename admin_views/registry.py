@@ -1,0 +1,62 @@
+"""The table of screens: which model is shown by which class, under which heading and with whose permission.
+
+`@screen(Invoice, category="Billing")` enters a screen. A mapped model that nobody entered still gets a safe one (`admin_views.init_app`):
+read-only, and for super admins alone, because no permission names it.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from app.db import Base
+from app.permissions import TABLE
+from app.registry import Registry
+
+S = TypeVar("S", bound=type)
+
+SCREENS: Registry[Any] = Registry("screen")
+
+# The headings of the sidebar in their order, and the resource of `app.permissions` that guards them unless a screen names another.
+CATEGORIES = {
+    "Customers": "customers",
+    "Catalog": "catalog",
+    "Usage": "usage",
+    "Billing": "billing",
+    "Wallets": "wallets",
+    "Settings": "settings",
+    "Operations": "operations",
+    "Other data": "",
+}
+
+
+def screen(
+    model: type[Base],
+    *,
+    category: str,
+    resource: str = "",
+    slug: str = "",
+    title: str = "",
+    icon: str = "table",
+    place: int = 50,
+) -> Callable[[S], S]:
+    """Return a decorator that enters a screen for `model` at `/admin/<slug>/`, by default the table's name.
+
+    Raises:
+        ValueError: the category or the permission's resource does not exist.
+    """
+    guard = resource or CATEGORIES.get(category, "")
+    if category not in CATEGORIES or (guard not in TABLE and category != "Other data"):
+        raise ValueError(f"The screen of {model.__name__} has category {category!r} and resource {guard!r}: one of them is unknown.")
+
+    def enter(cls: S) -> S:
+        cls.declared = {  # type: ignore[attr-defined]
+            "model": model,
+            "category": category,
+            "resource": guard,
+            "slug": slug or model.__tablename__.replace("_", "-"),
+            "title": title,
+            "icon": icon,
+            "place": place,
+        }
+        return SCREENS.register(model.__name__)(cls)  # type: ignore[no-any-return]
+
+    return enter

@@ -1,0 +1,50 @@
+"""Puts the back office together for one application."""
+
+import sys
+from typing import Any
+
+from flask import Flask
+from flask_admin import Admin
+from flask_admin.theme import Bootstrap4Theme
+from flask_babel import Babel
+
+from admin_views import queues
+from admin_views.base import ModelScreen
+from admin_views.dashboard import Dashboard
+from admin_views.registry import SCREENS
+from app.db import Base
+from app.registry import load_package
+
+
+def init_app(app: Flask) -> None:
+    """Build the back office: the dashboard, every screen of this package, and a safe one for each mapped model that has none.
+
+    A model that no file speaks of is shown read-only to super admins: no permission names it.
+    """
+    load_package(sys.modules["admin_views"])
+    if "babel" not in app.extensions:
+        Babel(app)
+    home = Dashboard()
+    admin = Admin(app, name="OTPless Billing", index_view=home, theme=Bootstrap4Theme(base_template="admin/base.html"))
+    screens: dict[type[Base], ModelScreen] = {}
+    app.extensions["admin_screens"] = screens
+    app.extensions["admin_pages"] = [home]
+    for mapper in sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__name__):
+        model: type[Any] = mapper.class_
+        cls = SCREENS.get(model.__name__) or unspoken(model)
+        screens[model] = cls(model, cls.declared)
+        admin.add_view(screens[model])
+    queues.init_app(app)
+
+
+def unspoken(model: type[Base]) -> type[ModelScreen]:
+    """Return the screen of a model that has no file."""
+    declared = {
+        "category": "Other data",
+        "resource": f"table:{model.__tablename__}",
+        "slug": model.__tablename__.replace("_", "-"),
+        "title": "",
+        "icon": "database",
+        "place": 50,
+    }
+    return type(f"{model.__name__}Screen", (ModelScreen,), {"declared": declared, "big": True})

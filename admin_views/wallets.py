@@ -1,0 +1,100 @@
+"""Wallets and everything that moves them: transactions as people read them, journals and postings as the books keep them."""
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Length
+
+from admin_views.base import ModelScreen
+from admin_views.fields import ExactField
+from admin_views.filters import Filter
+from admin_views.operations import Operation
+from admin_views.records import Related
+from admin_views.registry import screen
+from admin_views.saving import Writes
+from app.models import Journal, Payment, Posting, Wallet, WalletTransaction
+from app.models.wallets import TransactionState
+from app.services import reports, wallets
+
+AMOUNT = ExactField(label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency.")
+REASON = StringField("Reason", validators=[InputRequired(), Length(max=300)], description="The customer reads this in the list of transactions.")
+REFERENCE = StringField("Reference", validators=[Length(max=200)], description="The bank's or the gateway's number of the transfer.")
+
+
+@screen(Wallet, category="Wallets", icon="wallet", place=1)
+class WalletScreen(ModelScreen):
+    """The wallets: balance, what is held, and what usage still owes."""
+
+    column_list = ("account", "account.customer", "balance", "held", "receivable", "low_balance_threshold", "status")
+    search = ("account.name", "=account.external_id")
+    filters = (
+        "status", "currency", "account",
+        Filter("low", "Below threshold", "choice", (("true", "Yes"), ("false", "No")), where=lambda low: reports.is_low() if low else ~reports.is_low()),
+    )  # fmt: skip
+    intro = "Prepaid money. Usage is deducted as it is metered; every movement is a journal in the ledger."
+    empty = "An account that is prepaid gets its wallet when it is opened."
+    can_edit = True
+    writes = Writes(update=wallets.set_limits)
+    form_columns = ("low_balance_threshold", "overdraft_limit", "auto_top_up")
+    operations = (
+        Operation(
+            "top_up", "Record a top-up", run=wallets.top_up, icon="cash", inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
+            confirm="For money that arrived outside the gateways, such as a bank transfer. It is booked at once.",
+        ),
+        Operation(
+            "credit", "Credit", run=wallets.credit, icon="plus", inputs={"amount": AMOUNT, "reason": REASON},
+            confirm="Gives the wallet money that nobody paid. It is booked at once, under your name.",
+        ),
+        Operation(
+            "debit", "Debit", run=wallets.debit, icon="minus", danger=True, inputs={"amount": AMOUNT, "reason": REASON},
+            confirm="Takes money out of the wallet at once, under your name. It is refused if less is available.",
+        ),
+    )  # fmt: skip
+    related = (
+        Related(
+            WalletTransaction, by="wallet_id", columns=("created_at", "kind", "state", "amount", "balance_after", "reason"), title="Transactions",
+            empty="Nothing has moved yet. Record a top-up, or let the customer top up in the portal.",
+        ),
+        Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
+    )  # fmt: skip
+
+
+@screen(WalletTransaction, category="Wallets", title="Transactions", icon="arrows-exchange", place=2)
+class WalletTransactionScreen(ModelScreen):
+    """Every movement of every wallet, newest first."""
+
+    column_list = ("created_at", "wallet", "kind", "state", "amount", "balance_after", "reason", "reference")
+    search = ("wallet.account.name",)
+    filters = ("kind", "state", "wallet", "created_at")
+    big = True
+    walk = ("created_at", "id")
+    details = (
+        "state", "kind", "amount", "balance_after", "reason", "reference", "wallet", "explanation", "actor", "journal", "id", "created_at",
+        "completed_at",
+    )  # fmt: skip
+    operations = (
+        Operation(
+            "reverse", "Reverse", run=wallets.reverse, icon="arrow-back-up", danger=True, inputs={"reason": REASON},
+            when=lambda transaction: transaction.state == TransactionState.completed,
+            confirm="A new journal takes the money back; this transaction stays in the books, marked as reversed.",
+        ),
+    )  # fmt: skip
+
+
+@screen(Journal, category="Wallets", title="Ledger journals", icon="book", place=3)
+class JournalScreen(ModelScreen):
+    """The journals of the ledger: never changed, only reversed by another."""
+
+    column_list = ("created_at", "kind", "currency", "reason", "actor", "reference_type")
+    search = ("=reference_id",)
+    filters = ("kind", "currency")
+    big = True
+    related = (Related(Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50),)
+
+
+@screen(Posting, category="Wallets", title="Ledger postings", icon="list-details", place=4)
+class PostingScreen(ModelScreen):
+    """Both sides of every journal; those on a wallet are linked by a hash chain."""
+
+    column_list = ("id", "book", "account", "amount", "seq", "balance_after", "journal")
+    search = ("=account.external_id",)
+    filters = ("book", "account", "wallet")
+    big = True

@@ -1,0 +1,267 @@
+"""What is told about the whole: the figures of the dashboard, read from rollups, invoices and wallets, never from events.
+
+Two currencies are never added: every figure of money comes once per currency (DOMAIN.md §1).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Date, Numeric, Select, Text, case, cast, exists, func, select, text
+from sqlalchemy.orm import joinedload
+
+from app.db import db
+from app.models import (
+    Account,
+    AuditRecord,
+    Customer,
+    DeadLetter,
+    Invoice,
+    JobRun,
+    Metric,
+    OutboxMessage,
+    PricePlan,
+    Subscription,
+    UsageDelta,
+    UsageRollup,
+    Wallet,
+)
+from app.models.customers import CustomerStatus
+from app.models.invoices import InvoiceKind, InvoiceStatus
+from app.models.usage import DeadLetterStatus
+
+OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
+UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
+COUNT_LIMIT = 10_000
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """What was invoiced before tax in one currency: this month so far, and last month up to the same day."""
+
+    currency: str
+    amount: Decimal
+    before: Decimal
+
+    @property
+    def change(self) -> Decimal | None:
+        """The change in percent with one decimal; None where there was nothing before."""
+        if not self.before:
+            return None
+        return ((self.amount - self.before) / abs(self.before) * HUNDRED).quantize(Decimal("0.1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Invoices that wait for money, in one currency."""
+
+    currency: str
+    count: int
+    overdue: int
+    due: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """How many customers there are, and how many of them are active."""
+
+    active: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LowWallets:
+    """How many wallets are below their threshold, and the first of them."""
+
+    count: int
+    wallets: list[Wallet]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the machinery does. Counts stop at 10,000."""
+
+    backlog: int
+    oldest_at: datetime | None
+    dead_letters: int
+    outbox_waiting: int
+    verified: JobRun | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The figures of a chart: one label per point, and named lines over them."""
+
+    labels: list[str]
+    lines: list[tuple[str, list[Decimal]]]
+
+    @property
+    def series(self) -> list[dict[str, Any]]:
+        """The lines as a chart takes them: `{"name", "values"}`, values as decimal strings."""
+        return [{"name": name, "values": [f"{value:f}" for value in values]} for name, values in self.lines]
+
+
+def revenue(today: date) -> list[Revenue]:
+    """Return the revenue of the month of `today` per currency, the largest number of invoices first."""
+    start = today.replace(day=1)
+    before = (start - timedelta(days=1)).replace(day=1)
+    same_day = before + timedelta(days=min(today.day, (start - before).days) - 1)
+    this_month = Invoice.issued_on >= start
+    in_before = Invoice.issued_on.between(before, same_day)
+    query = (
+        select(Invoice.currency, _sum_when(this_month), _sum_when(in_before))
+        .where(_counts(), Invoice.issued_on >= before, Invoice.issued_on <= today)
+        .group_by(Invoice.currency)
+        .order_by(func.count().desc(), Invoice.currency)
+    )
+    return [Revenue(currency, amount, earlier) for currency, amount, earlier in db.session.execute(query)]
+
+
+def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
+    """Return what was invoiced before tax in one currency, by month up to that of `today`."""
+    starts = [today.replace(day=1)]
+    while len(starts) < months:
+        starts.insert(0, (starts[0] - timedelta(days=1)).replace(day=1))
+    month = cast(func.date_trunc("month", cast(Invoice.issued_on, Date)), Date)
+    query = (
+        select(month, func.sum(_signed()))
+        .where(_counts(), Invoice.currency == currency, Invoice.issued_on >= starts[0], Invoice.issued_on <= today)
+        .group_by(month)
+    )
+    found = dict(db.session.execute(query).tuples().all())
+    amounts = [found.get(start, Decimal(0)) for start in starts]
+    return Series([f"{start:%b %Y}" for start in starts], [(currency, amounts)])
+
+
+def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Series:
+    """Return how many events each of the busiest metrics had, by day in `zone`, from the 15-minute rollups."""
+    first = today - timedelta(days=days - 1)
+    since = datetime.combine(first, time(), ZoneInfo(zone))
+    day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
+    query = (
+        select(Metric.name, day, func.sum(UsageRollup.events))
+        .join(Metric, Metric.id == UsageRollup.metric_id)
+        .where(UsageRollup.bucket_at >= since)
+        .group_by(Metric.name, day)
+    )
+    by_metric: dict[str, dict[date, Decimal]] = {}
+    for name, on, events in db.session.execute(query):
+        by_metric.setdefault(name, {})[on] = Decimal(events)
+    axis = [first + timedelta(days=number) for number in range(days)]
+    busiest = sorted(by_metric, key=lambda name: -sum(by_metric[name].values()))[:most]
+    return Series(
+        [f"{on.day} {on:%b}" for on in axis],
+        [(name, [by_metric[name].get(on, Decimal(0)) for on in axis]) for name in busiest],
+    )
+
+
+def customers() -> Customers:
+    """Return how many customers there are."""
+    active = func.count().filter(Customer.status == CustomerStatus.active)
+    row = db.session.execute(select(active, func.count()).select_from(Customer)).one()
+    return Customers(active=row[0], total=row[1])
+
+
+def pending_invoices(today: date) -> list[Pending]:
+    """Return the invoices that wait for money, per currency; overdue is what was due before `today`."""
+    overdue = func.count().filter(Invoice.due_on < today)
+    query = (
+        select(Invoice.currency, func.count(), overdue, func.sum(Invoice.total - Invoice.amount_paid))
+        .where(Invoice.status.in_(OPEN), Invoice.kind != InvoiceKind.credit_note)
+        .group_by(Invoice.currency)
+        .order_by(func.count().desc(), Invoice.currency)
+    )
+    return [Pending(*row) for row in db.session.execute(query)]
+
+
+def low_wallets(limit: int = 5) -> LowWallets:
+    """Return the wallets whose free balance is below their threshold."""
+    low = is_low()
+    count = db.session.scalar(select(func.count()).select_from(Wallet).where(low)) or 0
+    query = select(Wallet).where(low).options(joinedload(Wallet.account)).order_by(Wallet.updated_at.desc(), Wallet.id)
+    return LowWallets(count, list(db.session.scalars(query.limit(limit))))
+
+
+def recent_activity(limit: int = 8) -> list[AuditRecord]:
+    """Return the latest changes, without people coming and going."""
+    query = select(AuditRecord).where(AuditRecord.action.not_like("user.signed%")).order_by(AuditRecord.at.desc())
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def health() -> Health:
+    """Return how far metering is behind, what waits for a person, and when the books were last verified."""
+    verified = select(JobRun).where(JobRun.job.like("%verify%"), JobRun.finished_at.is_not(None))
+    return Health(
+        backlog=_bounded(select(UsageDelta.id)),
+        oldest_at=db.session.scalar(select(func.min(UsageDelta.created_at))),
+        dead_letters=_bounded(select(DeadLetter.id).where(DeadLetter.status == DeadLetterStatus.open)),
+        outbox_waiting=_bounded(select(OutboxMessage.id).where(OutboxMessage.done_at.is_(None))),
+        verified=db.session.scalars(verified.order_by(JobRun.started_at.desc()).limit(1)).first(),
+    )
+
+
+def is_low() -> ColumnElement[bool]:
+    """Return the condition that a wallet is below its threshold, as its index says it."""
+    return Wallet.balance - Wallet.held < Wallet.low_balance_threshold
+
+
+def plans_of_customer() -> ColumnElement[Any]:
+    """Return, for a list of customers, the names of the plans that each is on, as text."""
+    query = (
+        select(func.string_agg(PricePlan.name.distinct(), cast(", ", Text)))
+        .select_from(Account)
+        .join(Subscription, Subscription.account_id == Account.id)
+        .join(PricePlan, PricePlan.id == Subscription.plan_id)
+        .where(Account.customer_id == Customer.id, _running())
+    )
+    return query.correlate(Customer).scalar_subquery()
+
+
+def balances_of_customer() -> ColumnElement[Any]:
+    """Return, for a list of customers, each wallet as `{"currency", "balance", "low"}`, amounts as decimal strings."""
+    low = func.coalesce(is_low(), text("false"))
+    pair = func.jsonb_build_object("currency", Wallet.currency, "balance", cast(Wallet.balance, Text), "low", low)
+    query = (
+        select(func.jsonb_agg(pair))
+        .select_from(Wallet)
+        .join(Account, Account.id == Wallet.account_id)
+        .where(Account.customer_id == Customer.id)
+    )
+    return query.correlate(Customer).scalar_subquery()
+
+
+def customer_is_on_plan(plan_id: UUID) -> ColumnElement[bool]:
+    """Return the condition that a customer has an account on this plan now."""
+    return exists(
+        select(1)
+        .select_from(Account)
+        .join(Subscription, Subscription.account_id == Account.id)
+        .where(Account.customer_id == Customer.id, Subscription.plan_id == plan_id, _running())
+        .correlate(Customer)
+    )
+
+
+def _running() -> ColumnElement[bool]:
+    started = Subscription.start_at <= func.now()
+    return started & (Subscription.end_at.is_(None) | (Subscription.end_at > func.now()))
+
+
+def _counts() -> ColumnElement[bool]:
+    return Invoice.status.not_in(UNNUMBERED)
+
+
+def _signed() -> ColumnElement[Decimal]:
+    """A credit note takes back what an invoice charged."""
+    return case((Invoice.kind == InvoiceKind.credit_note, -Invoice.subtotal), else_=Invoice.subtotal)
+
+
+def _sum_when(condition: ColumnElement[bool]) -> ColumnElement[Decimal]:
+    return func.coalesce(func.sum(_signed()).filter(condition), cast(0, Numeric))
+
+
+def _bounded(query: Select[Any]) -> int:
+    return db.session.scalar(select(func.count()).select_from(query.limit(COUNT_LIMIT).subquery())) or 0

@@ -1,0 +1,7 @@
+/* What the back office adds: look-ups, selections, cells that edit in place, sub-forms, shortcuts. */
+import "./lookup.js";
+import "./selection.js";
+import "./inline.js";
+import "./inline_list.js";
+import "./shortcuts.js";
+import "./unsaved.js";
