@@ -22,14 +22,16 @@ from app.models import (
     SellerRegistration,
     Subscription,
     TaxRate,
+    Wallet,
 )
 from app.models.customers import BillingMode
 from app.models.plans import Anchor
 from app.permissions import Actor, Role
-from app.services import accounts, customers, metrics, plans, subscriptions
+from app.services import accounts, customers, metrics, plans, subscriptions, wallets
 
 ACTOR = Actor(kind="user", id="test", label="Test Person", role=Role.super_admin)
-LONG_AGO = date(2017, 7, 1)
+# 1 October 2026, 00:00 in India.
+START = datetime(2026, 9, 30, 18, 30, tzinfo=UTC)
 KARNATAKA, MAHARASHTRA = "29", "27"
 
 _numbers = count(1)
@@ -100,6 +102,20 @@ def make_account(customer: Customer | None = None, *, prepaid: bool = False, **v
     return accounts.create(customer or make_customer(), {**given, **values}, actor=ACTOR)
 
 
+def make_wallet(
+    balance: str = "0", *, account: Account | None = None, at: datetime = START, **limits: Any
+) -> Wallet:
+    """Return the wallet of a prepaid account (a new one by default) with that balance from a top-up.
+
+    `limits` are those of `wallets.set_limits`: `low_balance_threshold`, `overdraft_limit`, `auto_top_up`.
+    """
+    wallet = wallets.find_for(account or make_account(prepaid=True))
+    assert wallet is not None
+    if Decimal(balance):
+        wallets.top_up(wallet, Decimal(balance), at=at, actor=ACTOR, reason="Bank transfer")
+    return wallets.set_limits(wallet, limits, actor=ACTOR) if limits else wallet
+
+
 def make_metric(code: str | None = None, **values: Any) -> Metric:
     """Make a metric that counts events, with the dimensions channel and country."""
     given = {
@@ -147,7 +163,7 @@ def make_subscription(
     account: Account | None = None,
     plan: PricePlan | None = None,
     *,
-    start_at: datetime = datetime(2026, 9, 30, 18, 30, tzinfo=UTC),
+    start_at: datetime = START,
     anchor: Anchor = Anchor.calendar,
     **more: Any,
 ) -> Subscription:

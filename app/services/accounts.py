@@ -13,7 +13,7 @@ from app.errors import Conflict, Frozen, NotFound
 from app.models import Account, Customer, Subscription
 from app.models.customers import AccountStatus, BillingMode
 from app.permissions import Actor
-from app.services import audit, inputs
+from app.services import audit, inputs, wallets
 from app.services.inputs import optional, text
 
 READERS: dict[str, inputs.Reader] = {
@@ -51,6 +51,7 @@ def create(customer: Customer, values: Mapping[str, Any], *, actor: Actor) -> Ac
     _flush(account)
     after = {name: value for name, value in found.items() if value not in (None, {})}
     audit.record(actor, "account.created", account, summary=f"Account {account.name} was opened", after=after)
+    _need_wallet(account, actor)
     return account
 
 
@@ -74,6 +75,7 @@ def update(account: Account, values: Mapping[str, Any], *, actor: Actor) -> Acco
         _flush(account)
         summary = f"Account {account.name} was changed"
         audit.record(actor, "account.updated", account, summary=summary, before=before, after=after)
+    _need_wallet(account, actor)
     return account
 
 
@@ -97,6 +99,11 @@ def find(reference: str | UUID) -> Account | None:
     except ValueError:
         return db.session.scalar(query.where(Account.external_id == reference))
     return db.session.scalar(query.where(Account.id == key))
+
+
+def _need_wallet(account: Account, actor: Actor) -> None:
+    if account.billing_mode is BillingMode.prepaid and wallets.find_for(account) is None:
+        wallets.open(account, actor=actor)
 
 
 def _flush(account: Account) -> None:

@@ -10,14 +10,15 @@ from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.db import db, lock
-from app.domain.periods import Cycle, bucket_start, local_date
+from app.domain.periods import Cycle, bucket_start
 from app.domain.states import move
 from app.errors import CurrencyMismatch, Invalid, NotFound, Overlapping
 from app.models import Account, PlanVersion, PricePlan, Subscription
 from app.models.plans import Anchor, SubscriptionStatus, VersionStatus
 from app.permissions import Actor
-from app.services import audit, plans
+from app.services import audit, metering, plans
 from app.services.inputs import refusals
+from app.services.rating import cycle_of
 
 
 def start(
@@ -80,7 +81,7 @@ def start(
 
 def end(subscription: Subscription, *, at: datetime, reason: str | None = None, actor: Actor) -> Subscription:
     """End a subscription at `at`, moved back to a 15-minute border; one that has not begun by then never
-    begins.
+    begins. Usage after an end in the past is no longer charged by it.
 
     Raises:
         IllegalTransition: it has ended already.
@@ -99,6 +100,8 @@ def end(subscription: Subscription, *, at: datetime, reason: str | None = None, 
         summary=f"{subscription.account.name} left {subscription.version.label}",
         after={"end_at": subscription.end_at, "end_reason": reason},
     )
+    if subscription.end_at < clock.now():
+        metering.rebuild(subscription.account_id, since=subscription.end_at)
     return subscription
 
 
@@ -123,10 +126,8 @@ def get(subscription_id: UUID) -> Subscription:
 def cycle(subscription: Subscription) -> Cycle:
     """Return how the time of a subscription is cut into billing periods: in its account's zone, by its
     version's interval."""
-    zone_name = subscription.account.timezone
-    by_anniversary = subscription.anchor is Anchor.anniversary
-    anchor_on = local_date(subscription.start_at, zone_name) if by_anniversary else None
-    return Cycle(subscription.version.interval, zone_name, anchor_on)
+    interval = subscription.version.interval
+    return cycle_of(subscription.anchor, subscription.start_at, subscription.account.timezone, interval)
 
 
 def _version(plan: PricePlan, number: int | None, at: datetime) -> PlanVersion:

@@ -1,0 +1,43 @@
+"""Document numbers: consecutive within a registration, kind and Indian financial year, without gap or
+repeat."""
+
+from datetime import date
+
+from sqlalchemy.dialects.postgresql import insert
+
+from app.db import db
+from app.domain.numbering import financial_year, format_number
+from app.ids import new_id
+from app.models import InvoiceSeries, SellerRegistration
+from app.models.invoices import InvoiceKind
+from app.services.inputs import refusals
+
+# What follows the registration's prefix, so that no two series of it can give the same number.
+SUFFIXES = {InvoiceKind.tax_invoice: "", InvoiceKind.export_invoice: "E", InvoiceKind.credit_note: "C"}
+
+
+def take(registration: SellerRegistration, kind: InvoiceKind, *, on: date) -> str:
+    """Return the next number of the series for a document dated `on` (CGST Rule 46(b)): `OTP/26-27/000042`.
+
+    The row of the series stays locked until the transaction ends, and rolls back with it: a number is lost or
+    given twice under no circumstances. So take it last.
+
+    Raises:
+        Invalid: the prefix cannot start a number, or the series is full.
+    """
+    year = financial_year(on)
+    series = insert(InvoiceSeries).values(
+        id=new_id(),
+        registration_id=registration.id,
+        kind=kind,
+        financial_year=year.label,
+        prefix=registration.series_prefix + SUFFIXES[kind],
+        last_number=1,
+    )
+    taken = series.on_conflict_do_update(
+        index_elements=["registration_id", "kind", "financial_year"],
+        set_={"last_number": InvoiceSeries.last_number + 1},
+    ).returning(InvoiceSeries.prefix, InvoiceSeries.last_number)
+    prefix, number = db.session.execute(taken).one()
+    with refusals():
+        return format_number(prefix, year, number)

@@ -1,0 +1,109 @@
+"""The prices of plan versions as frozen values, read once per use: what billing works with instead of
+rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.db import db
+from app.domain.aggregations import aggregations
+from app.domain.pricing import Charge, Terms, Usage, price
+from app.models import PlanVersion, PriceComponent
+from app.models.plans import ComponentKind, Timing
+from app.services.components import terms_of
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One component of a version in one currency, with its terms read.
+
+    `charged_without_usage` tells that a period without usage costs something too: a minimum, a flat price, a
+    first tier that is charged for nothing. `adds` tells that the quantity is the sum of its rollups.
+    """
+
+    component_id: UUID
+    version_id: UUID
+    version_label: str
+    code: str
+    name: str
+    kind: ComponentKind
+    currency: str
+    terms: Terms
+    charge_zero_first_tier: bool
+    timing: Timing
+    prorated: bool
+    sac: str
+    position: int
+    filters: Mapping[str, Any]
+    metric_id: UUID | None
+    metric_code: str | None
+    unit: str | None
+    adds: bool
+    charged_without_usage: bool
+
+    def charge(self, quantity: Decimal, events: int) -> Charge:
+        """Return what a whole period with this usage costs."""
+        usage = Usage(quantity, count=events)
+        return price(self.terms, usage, self.currency, charge_zero_first_tier=self.charge_zero_first_tier)
+
+
+class PriceBook:
+    """The prices of the versions asked for, each version read once. Published versions never change, so a
+    book may be kept for as long as a billing run takes.
+    """
+
+    def __init__(self) -> None:
+        self._versions: dict[UUID, tuple[Price, ...]] = {}
+
+    def of(self, version_id: UUID) -> tuple[Price, ...]:
+        """Return the prices of a version in their declared order."""
+        if version_id not in self._versions:
+            self._versions[version_id] = _read(version_id)
+        return self._versions[version_id]
+
+    def price(self, version_id: UUID, component_id: UUID) -> Price:
+        """Return one price of a version."""
+        return next(one for one in self.of(version_id) if one.component_id == component_id)
+
+
+def _read(version_id: UUID) -> tuple[Price, ...]:
+    version = db.session.scalars(
+        select(PlanVersion)
+        .where(PlanVersion.id == version_id)
+        .options(
+            joinedload(PlanVersion.plan),
+            selectinload(PlanVersion.components).joinedload(PriceComponent.metric),
+        )
+    ).one()
+    return tuple(_price(version, component) for component in version.components)
+
+
+def _price(version: PlanVersion, component: PriceComponent) -> Price:
+    terms, metric, zero = terms_of(component), component.metric, version.charge_zero_first_tier
+    nothing = price(terms, Usage(Decimal(0), count=0), component.currency, charge_zero_first_tier=zero)
+    return Price(
+        component_id=component.id,
+        version_id=version.id,
+        version_label=version.label,
+        code=component.code,
+        name=component.name,
+        kind=component.kind,
+        currency=component.currency,
+        terms=terms,
+        charge_zero_first_tier=zero,
+        timing=component.timing,
+        prorated=component.prorated,
+        sac=component.sac,
+        position=component.position,
+        filters=component.filters,
+        metric_id=metric.id if metric else None,
+        metric_code=metric.code if metric else None,
+        unit=metric.unit if metric else None,
+        adds=aggregations[metric.aggregation].adds if metric else False,
+        charged_without_usage=bool(nothing.amount),
+    )
