@@ -79,7 +79,7 @@ def price_model(
     read."""
 
     def enter(function: PriceFunction) -> PriceFunction:
-        summary = (function.__doc__ or "").strip().splitlines()[0]
+        summary = " ".join((function.__doc__ or "").partition("\n\n")[0].split())
         price_models.register(name)(PriceModel(label, summary, terms, function))
         return function
 

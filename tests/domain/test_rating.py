@@ -1,0 +1,129 @@
+"""Cumulative differences never drift, and usage is charged once by the most specific component (DOMAIN.md §2, §4)."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.errors import RuleBroken
+from app.domain.pricing import Usage, parse_terms, price
+from app.domain.rating import charge, dimension_values, match
+from tests.domain import strategies
+
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Component:
+    """What `match` needs of a price component."""
+
+    position: int
+    filters: dict[str, Any] = field(default_factory=dict)
+
+
+def test_333_then_666_units_at_a_thousandth_bill_33_then_34_paise() -> None:
+    """Issue 4: round(0.333) = 0.33; round(0.666) − 0.33 = 0.34."""
+    terms = parse_terms("per_unit", {"unit": "0.001"})
+    first = charge(terms, Usage(Decimal(333)), NOTHING, "INR")
+    second = charge(terms, Usage(Decimal(666)), first.charge.amount, "INR")
+    assert [str(first.difference), str(second.difference)] == ["0.33", "0.34"]
+
+
+def test_passing_into_a_cheaper_volume_tier_gives_back_seventy() -> None:
+    """Issue 4: up to 15 at 10, then 5: 15 units cost 150, 16 cost 80."""
+    terms = parse_terms("volume", {"tiers": [{"up_to": "15", "unit": "10"}, {"up_to": None, "unit": "5"}]})
+    before = charge(terms, Usage(Decimal(15)), NOTHING, "INR")
+    after = charge(terms, Usage(Decimal(16)), before.charge.amount, "INR")
+    assert (before.difference, after.difference) == (Decimal("150.00"), Decimal("-70.00"))
+    assert after.posted == Decimal("150.00")
+
+
+def test_ten_events_of_a_tenth_cost_what_one_unit_costs() -> None:
+    terms = parse_terms("per_unit", {"unit": "1"})
+    posted, quantity = NOTHING, NOTHING
+    for _ in range(10):
+        quantity += Decimal("0.1")
+        posted += charge(terms, Usage(quantity), posted, "INR").difference
+    assert str(posted) == "1.00"
+
+
+def test_rating_the_same_total_again_moves_nothing() -> None:
+    terms = parse_terms("per_unit", {"unit": "0.007"})
+    posted = charge(terms, Usage(Decimal(5)), NOTHING, "INR").charge.amount
+    again = charge(terms, Usage(Decimal(5)), posted, "INR")
+    assert str(again.difference) == "0.00"
+
+
+@given(
+    st.sampled_from(strategies.MODELS).flatmap(
+        lambda model: st.tuples(st.just(model), strategies.terms(model))
+    ),
+    st.lists(strategies.quantities, max_size=10),
+    st.sampled_from(("INR", "JPY", "KWD", "IDR")),
+)
+@settings(max_examples=150)
+def test_the_differences_of_any_split_add_up_to_the_price_of_the_total(
+    case: tuple[str, dict[str, Any]], events: list[Decimal], currency: str
+) -> None:
+    terms = parse_terms(*case)
+    posted, total = NOTHING, NOTHING
+    with localcontext(prec=60):
+        for n, value in enumerate(events, 1):
+            total += value
+            posted += charge(terms, Usage(total, tuple(events[:n]), n), posted, currency).difference
+    assert posted == (
+        price(terms, Usage(total, tuple(events), len(events)), currency).amount if events else 0
+    )
+
+
+def test_the_component_with_the_most_filters_charges_the_event() -> None:
+    every = Component(0)
+    sms = Component(1, {"channel": "sms"})
+    indian_sms = Component(2, {"channel": "sms", "country": ["IN", "NP"]})
+    components = [every, sms, indian_sms]
+    assert match(components, {"channel": "sms", "country": "NP"}) is indian_sms
+    assert match(components, {"channel": "sms", "country": "US"}) is sms
+    assert match(components, {"channel": "sms"}) is sms
+    assert match(components, {"channel": "voice"}) is every
+    assert match(components, {}) is every
+
+
+def test_an_event_that_fits_two_filters_is_charged_by_the_one_declared_first() -> None:
+    by_channel, by_country = Component(1, {"channel": "sms"}), Component(2, {"country": "IN"})
+    for order in ([by_channel, by_country], [by_country, by_channel]):
+        assert match(order, {"channel": "sms", "country": "IN"}) is by_channel
+
+
+def test_usage_that_no_component_is_for_matches_nothing() -> None:
+    assert match([Component(1, {"channel": "sms"})], {"channel": "voice"}) is None
+    assert match([], {"channel": "voice"}) is None
+
+
+def test_dimensions_are_read_as_text_and_left_out_where_missing() -> None:
+    properties = {
+        "channel": "sms",
+        "status": 200,
+        "cached": True,
+        "zone": None,
+        "rate": Decimal("1.50"),
+        "x": "y",
+    }
+    names = ("channel", "status", "cached", "zone", "rate", "country")
+    assert dimension_values(properties, names, pointer="/0/properties") == {
+        "channel": "sms",
+        "status": "200",
+        "cached": "true",
+        "rate": "1.5",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "code"), [("x" * 251, "too_long"), (["sms"], "bad_value"), ({"a": "b"}, "bad_value")]
+)
+def test_a_dimension_that_usage_cannot_be_grouped_by_is_refused(value: Any, code: str) -> None:
+    with pytest.raises(RuleBroken) as refused:
+        dimension_values({"a": "y" * 250, "b": value}, ("a", "b"), pointer="/4/properties")
+    assert (refused.value.pointer, refused.value.code) == ("/4/properties/b", code)
