@@ -1,6 +1,7 @@
 """What `make run` runs besides the data stores: literal tables of command lines.
 
-The words in braces are filled in by the supervisor: `{python}`, `{host}`, `{port}`, `{sandbox_port}`.
+The words in braces are filled in by the supervisor: `{python}`, `{host}`, `{port}`,
+`{public_url}`, `{sandbox_port}`, `{data}`.
 """
 
 from dataclasses import dataclass
@@ -22,14 +23,18 @@ PRODUCT = Program(
     migrate=("{python}", "-m", "flask", "--app", "wsgi", "db", "upgrade"),
     seed=("{python}", "-m", "flask", "--app", "wsgi", "seed"),
     children={
-        "sandbox": ("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
+        "sandbox": (
+            *("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
+            *("--webhook-url", "{public_url}", "--data", "{data}/sandbox"),
+        ),
         "web": (
             *("{python}", "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}"),
             *("--workers", "2", "--blocking-threads", "8", "--backlog", "1024", "--no-ws", "--http", "1"),
             *("--respawn-failed-workers", "--workers-kill-timeout", "5", "wsgi:app"),
         ),
-        "worker-1": ("{python}", "-m", "jobs.worker"),
-        "worker-2": ("{python}", "-m", "jobs.worker"),
+        # Both serve every queue, each another one first, so that neither metering nor documents wait long.
+        "worker-1": ("{python}", "-m", "jobs.worker", "--queues", "metering,default,billing,documents"),
+        "worker-2": ("{python}", "-m", "jobs.worker", "--queues", "billing,documents,default,metering"),
         "scheduler": ("{python}", "-m", "jobs.schedule"),
     },
 )

@@ -161,7 +161,9 @@ class Supervisor:
             "python": sys.executable,
             "host": self.options.host,
             "port": str(self.options.port),
+            "public_url": self.options.public_url,
             "sandbox_port": str(self.options.sandbox_port),
+            "data": str(self.options.data),
         }
         return tuple(part.format(**words) for part in command)
 
