@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from flask import request
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.domain.errors import RuleBroken
@@ -42,11 +42,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PATH = re.compile(r" - at `(key in )?\$(.*)`$")
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The declared shape of a request body; unknown fields are refused."""
 
 
-class Page(Body, frozen=True, kw_only=True):
+class Page(Body, kw_only=True):
     """The query of a list: subclass it to add filters."""
 
     cursor: Annotated[str, Meta(max_length=500, description="`next_cursor` of the page before")] | None = None
@@ -77,7 +77,7 @@ class Instant(datetime):
     """An instant: RFC 3339 with any offset, or unix seconds. Arrives in UTC."""
 
 
-class Money(Body, frozen=True, kw_only=True):
+class Money(Body):
     """A sum of money."""
 
     amount: Number
@@ -118,8 +118,20 @@ def decode(raw: bytes) -> Any:
     Raises:
         Invalid: as `read_json` tells.
     """
+    value = parse(raw)
+    _check(value, "", 1)
+    return value
+
+
+def parse(raw: bytes) -> Any:
+    """Return the JSON value of `raw`, its depth and its texts not yet checked: for readers that do so
+    themselves.
+
+    Raises:
+        Invalid: malformed JSON, NaN, duplicate keys.
+    """
     try:
-        value = json.loads(
+        return json.loads(
             raw.decode("utf-8"),
             parse_float=Decimal,
             parse_constant=_refuse_constant,
@@ -134,8 +146,6 @@ def decode(raw: bytes) -> Any:
         raise Invalid.at("", f"Values are nested deeper than {DEEPEST} levels.", code="too_deep") from None
     except ValueError as error:
         raise Invalid.at("", "The body has a number that is too long.", code="bad_json") from error
-    _check(value, "", 1)
-    return value
 
 
 def read(shape: type[B]) -> B:
@@ -187,7 +197,7 @@ def given(body: Body) -> dict[str, Any]:
 def _every_problem(value: Any, shape: type[Body], strict: bool) -> list[FieldError]:
     if not isinstance(value, Mapping):
         return []
-    known = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    known = {entry.encode_name: entry for entry in msgspec.structs.fields(shape)}
     problems = [
         FieldError(
             f"/{name}", "unknown_field", f"There is no field {name!r}. Known: {', '.join(sorted(known))}."
@@ -195,13 +205,13 @@ def _every_problem(value: Any, shape: type[Body], strict: bool) -> list[FieldErr
         for name in value
         if name not in known
     ]
-    for name, field in known.items():
+    for name, entry in known.items():
         if name not in value:
-            if field.required:
+            if entry.required:
                 problems.append(FieldError(f"/{name}", "required", f"{name} is needed."))
             continue
         try:
-            msgspec.convert(value[name], field.type, strict=strict, dec_hook=_read_own)
+            msgspec.convert(value[name], entry.type, strict=strict, dec_hook=_read_own)
         except msgspec.ValidationError as error:
             problems.append(_field_error(str(error), f"/{name}"))
     return problems
@@ -288,7 +298,9 @@ __all__ = [
     "UnsetType",
     "date",
     "decode",
+    "field",
     "given",
+    "parse",
     "read",
     "read_json",
     "read_query",

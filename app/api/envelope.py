@@ -116,8 +116,12 @@ def paginate(
         Invalid: the cursor was not made by this list.
     """
     if page.cursor is not None:
-        last = tuple_(*_open_cursor(page.cursor, key))
-        query = query.where(tuple_(*key) < last if descending else tuple_(*key) > last)
+        last = _open_cursor(page.cursor, key)
+        # The bound on the first column alone is implied, but it is what lets PostgreSQL skip partitions.
+        if descending:
+            query = query.where(key[0] <= last[0], tuple_(*key) < tuple_(*last))
+        else:
+            query = query.where(key[0] >= last[0], tuple_(*key) > tuple_(*last))
     query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
     rows = list(db.session.scalars(query.limit(page.limit + 1)))
     if len(rows) <= page.limit:
@@ -190,9 +194,14 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _refusal(code: str, message: str, status: int, fields: Sequence[FieldError] = ()) -> Response:
+    return answer(refusal(code, message, fields), status)
+
+
+def refusal(code: str, message: str, fields: Sequence[FieldError] = ()) -> dict[str, Any]:
+    """Return the document of an error; its `reference` is the request's id, which is in the log as well."""
     entries = [{"pointer": field.pointer, "code": field.code, "message": field.message} for field in fields]
     error = {"code": code, "message": message, "fields": entries, "reference": g.get("request_id", "")}
-    return answer({"status": "error", "error": error, "meta": _meta({})}, status)
+    return {"status": "error", "error": error, "meta": _meta({})}
 
 
 def _meta(more: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""Usage events: the door for senders, and the list of what was accepted (API.md §4)."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from flask import Blueprint, Response
+
+from app.api.body import Body, Instant, Meta, NonNegative, Page, Text, field, parse, read_raw
+from app.api.endpoint import endpoint
+from app.api.envelope import answer, decimal_text, paginate, refusal, resource, success
+from app.api.guards import current_actor, get_account, guard, limit_to_caller
+from app.errors import FieldError, Invalid
+from app.models import UsageEvent
+from app.services import events
+from app.services.events import Result, Status
+
+blueprint = Blueprint("events", __name__)
+
+MOST_EVENTS = 1_000
+
+
+class Event(Body):
+    """One usage event."""
+
+    event_id: Annotated[
+        str, Meta(min_length=1, max_length=255, description="Yours; counts once per account, for ever.")
+    ]
+    account_id: Annotated[str, Meta(max_length=255, description="The account's id or external id.")]
+    metric: Annotated[str, Meta(description="The code of a metric.")]
+    timestamp: Annotated[Instant | None, Meta(description="Default: now.")] = None
+    quantity: Annotated[NonNegative | None, Meta(description="Default: 1.")] = None
+    properties: dict[str, Any] = {}
+
+
+class Batch(Body):
+    """Up to 1,000 events."""
+
+    events: Annotated[list[Event], Meta(min_length=1, max_length=MOST_EVENTS)]
+
+
+class SendQuery(Body):
+    """How to answer."""
+
+    results: Annotated[Literal["all", "errors"], Meta(description="`errors` leaves accepted events out.")] = (
+        "all"
+    )
+
+
+class ListQuery(Page):
+    """Which events."""
+
+    account_id: Annotated[Text | None, Meta(description="The account's id or external id.")] = None
+    metric: Text | None = None
+    since: Annotated[Instant | None, Meta(description="From this instant on.")] = field(
+        default=None, name="from"
+    )
+    until: Annotated[Instant | None, Meta(description="Before this instant.")] = field(
+        default=None, name="to"
+    )
+
+
+@blueprint.post("/events")
+@guard("events", "write")
+@endpoint(
+    "Send usage events",
+    query=SendQuery,
+    documented_body=Event | list[Event] | Batch,
+    answers="event_batch",
+    status=202,
+)
+def send_events(query: SendQuery) -> Response:
+    """One event, an array, or `{"events": […]}` with 1 to 1,000. The answer comes after COMMIT, one result
+    per event.
+
+    202: all accepted or duplicates. 207: some rejected. 400: all rejected, or the body is unusable. 503:
+    unknown, send the same again. The same `event_id` of an account counts once for ever; `conflict` tells of
+    other content under a known id.
+    """
+    results = events.ingest(
+        _batch(parse(read_raw())), source="api", actor=current_actor(), max_age=events.oldest_allowed()
+    )
+    return _answer(results, errors_only=query.results == "errors")
+
+
+def _batch(body: Any) -> list[Any]:
+    if isinstance(body, dict) and "events" in body:
+        unknown = sorted(body.keys() - {"events"})
+        if unknown:
+            raise Invalid.at(f"/{unknown[0]}", "Beside `events` there is nothing else.", code="unknown_field")
+        body = body["events"]
+        if not isinstance(body, list):
+            raise Invalid.at("/events", "`events` is an array.", code="wrong_type")
+    batch = body if isinstance(body, list) else [body]
+    if not 1 <= len(batch) <= MOST_EVENTS:
+        raise Invalid.at("", f"Send 1 to {MOST_EVENTS} events at once, not {len(batch)}.", code="batch_size")
+    return batch
+
+
+def _answer(results: list[Result], *, errors_only: bool) -> Response:
+    counts = dict.fromkeys(Status, 0)
+    for result in results:
+        counts[result.status] += 1
+    shown = [_shown(result) for result in results if not (errors_only and result.status == Status.accepted)]
+    attributes = {
+        "accepted": counts[Status.accepted],
+        "duplicates": counts[Status.duplicate],
+        "rejected": counts[Status.rejected],
+        "results": shown,
+    }
+    data = {"type": "event_batch", "attributes": attributes}
+    if counts[Status.rejected] < len(results):
+        return success(data, 207 if counts[Status.rejected] else 202)
+    fields = [FieldError(result.pointer or "", result.code or "", result.message or "") for result in results]
+    message = fields[0].message if len(fields) == 1 else "Every event was refused; none is stored."
+    return answer({**refusal("rejected", message, fields), "data": data}, 400)
+
+
+def _shown(result: Result) -> dict[str, Any]:
+    shown: dict[str, Any] = {"index": result.position, "event_id": result.event_id, "status": result.status}
+    if result.status == Status.duplicate:
+        shown["conflict"] = result.conflict
+    elif result.status == Status.rejected:
+        shown.update(code=result.code, pointer=result.pointer, message=result.message)
+    return shown
+
+
+@blueprint.get("/events")
+@guard("usage", "read")
+@endpoint("List accepted events", query=ListQuery, answers="event", many=True)
+def list_events(query: ListQuery) -> Response:
+    """The newest first; by account, metric and time (`from` ≤ timestamp < `to`)."""
+    account_id: UUID | None = get_account(query.account_id).id if query.account_id else None
+    chosen = events.list_query(
+        account_id=account_id, metric=query.metric, since=query.since, until=query.until
+    )
+    key = (UsageEvent.occurred_at, UsageEvent.account_id, UsageEvent.event_id)
+    rows, cursor = paginate(limit_to_caller(chosen, UsageEvent.account_id), query, key)
+    return success([_event(row) for row in rows], next_cursor=cursor)
+
+
+def _event(event: UsageEvent) -> dict[str, Any]:
+    attributes = {
+        "event_id": event.event_id,
+        "account_id": event.account_id,
+        "metric": event.metric.code,
+        "timestamp": event.occurred_at,
+        "quantity": decimal_text(event.quantity),
+        "properties": event.properties,
+        "received_at": event.received_at,
+    }
+    return resource("event", event.event_id, attributes)

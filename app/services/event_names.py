@@ -1,0 +1,110 @@
+"""The accounts and metrics that events name, remembered by each process for a few seconds.
+
+A name that is not known is looked up at once, so an account made a moment ago works; a change made elsewhere
+is seen within five seconds. What was asked for since the last look is looked up again together, by one query.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Set
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+from flask import current_app
+
+from app.db import is_isolated, raw_transaction
+
+REMEMBERED_SECONDS = 5.0
+MOST_ACCOUNTS = 20_000
+
+FIND_ACCOUNTS = "SELECT id, external_id FROM accounts WHERE external_id = ANY(%s) OR id = ANY(%s)"
+LIST_METRICS = "SELECT id, code, aggregation, value_property, dimensions, active FROM metrics"
+
+
+class KnownMetric(NamedTuple):
+    """What storing an event needs of its metric."""
+
+    id: UUID
+    code: str
+    aggregation: str
+    value_property: str | None
+    dimensions: tuple[str, ...]
+    active: bool
+
+
+class Names(NamedTuple):
+    """The ids behind the account references and metric codes of one batch; a name that does not exist is
+    absent.
+    """
+
+    accounts: dict[str, UUID]
+    metrics: dict[str, KnownMetric]
+
+
+class _Memory:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.names = Names({}, {})
+        self.looked_at = float("-inf")
+
+
+def look_up(accounts: Set[str], metrics: Set[str]) -> Names:
+    """Return the accounts (by id or external id) and the metrics (by code) with these names.
+
+    Raises:
+        psycopg.OperationalError: the database is away.
+    """
+    if is_isolated():
+        return _read(accounts)
+    memory: _Memory = current_app.extensions.setdefault("event_names", _Memory())
+    names = memory.names
+    fresh = time.monotonic() - memory.looked_at < REMEMBERED_SECONDS
+    if fresh and accounts <= names.accounts.keys() and metrics <= names.metrics.keys():
+        return names
+    with memory.lock:
+        return _renew(memory, accounts, metrics)
+
+
+def _renew(memory: _Memory, accounts: Set[str], metrics: Set[str]) -> Names:
+    names, now = memory.names, time.monotonic()
+    if now - memory.looked_at >= REMEMBERED_SECONDS or len(names.accounts) > MOST_ACCOUNTS:
+        again = accounts | names.accounts.keys() if len(names.accounts) <= MOST_ACCOUNTS else accounts
+        memory.names, memory.looked_at = _read(again), now
+        return memory.names
+    if not (accounts <= names.accounts.keys() and metrics <= names.metrics.keys()):
+        found = _read(accounts - names.accounts.keys())
+        memory.names = Names({**names.accounts, **found.accounts}, found.metrics)
+    return memory.names
+
+
+def _read(accounts: Iterable[str]) -> Names:
+    references = list(accounts)
+    with raw_transaction() as connection:
+        return Names(_read_accounts(connection, references), _read_metrics(connection))
+
+
+def _read_accounts(connection: psycopg.Connection, references: list[str]) -> dict[str, UUID]:
+    if not references:
+        return {}
+    ids = {text: found for text in references if (found := _as_id(text)) is not None}
+    rows = connection.execute(FIND_ACCOUNTS, (references, list(ids.values()))).fetchall()
+    existing = {account_id for account_id, _ in rows}
+    by_id = {text: account_id for text, account_id in ids.items() if account_id in existing}
+    by_external_id = {external_id: account_id for account_id, external_id in rows if external_id is not None}
+    return {**by_external_id, **by_id}
+
+
+def _read_metrics(connection: psycopg.Connection) -> dict[str, KnownMetric]:
+    rows = connection.execute(LIST_METRICS).fetchall()
+    return {
+        code: KnownMetric(metric_id, code, aggregation, value_property, tuple(dimensions), active)
+        for metric_id, code, aggregation, value_property, dimensions, active in rows
+    }
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None

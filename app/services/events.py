@@ -1,0 +1,179 @@
+"""Usage events: every one gets its own answer, and what was accepted counts exactly once (DOMAIN.md §3,
+API.md §4).
+
+Check and match in memory, store by one statement, keep what was refused as dead letters. A refused event
+never stops its neighbours. Callers are the API, the import command and the replay of dead letters.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+
+from app import clock
+from app.config import current_settings
+from app.domain.aggregations import aggregations
+from app.domain.errors import RuleBroken
+from app.domain.events import ParsedEvent, Rejection, parse_event
+from app.domain.periods import bucket_start
+from app.domain.rating import dimension_values
+from app.models import Metric, UsageEvent
+from app.permissions import Actor
+from app.services.event_letters import keep
+from app.services.event_names import Names, look_up
+from app.services.event_store import Row
+from app.services.event_writer import write
+
+UNKNOWN_ACCOUNT = "unknown_account"
+# Somebody else's account looks like none to the sender; the dead letter tells staff which it was.
+FOREIGN_ACCOUNT = "foreign_account"
+
+
+class Status(StrEnum):
+    """What became of an event."""
+
+    accepted = "accepted"
+    duplicate = "duplicate"
+    rejected = "rejected"
+
+
+class Result(NamedTuple):
+    """The answer to one event; `position` is its place in the batch, `pointer` and `message` say why it was
+    refused.
+
+    `conflict`: a duplicate whose first event had other content. The first one counts.
+    """
+
+    position: int
+    event_id: str | None
+    status: Status
+    conflict: bool = False
+    code: str | None = None
+    pointer: str | None = None
+    message: str | None = None
+
+
+def oldest_allowed() -> timedelta:
+    """Return the age up to which events are taken without `--backfill`."""
+    return timedelta(days=current_settings().event_max_age_days)
+
+
+def ingest(
+    events: Sequence[Any],
+    *,
+    source: str,
+    actor: Actor,
+    max_age: timedelta | None = None,
+    at: datetime | None = None,
+    keep_rejected: bool = True,
+) -> list[Result]:
+    """Store events and return one answer for each, in their order, after the COMMIT. Wakes up the metering.
+
+    `events` are decoded JSON objects as API.md §4 writes them, numbers as int or Decimal; up to some
+    thousands at once. `source` names the door (`api`, `import`) on the dead letters. Events older than
+    `max_age` before `at` are refused; None takes any age. A key that is bound to one account knows no other.
+    It commits by itself: accounts and metrics that the events name must be committed before.
+
+    Raises:
+        Unavailable: the outcome is unknown; the same events may be sent again.
+    """
+    at = at or clock.now()
+    ahead = timedelta(seconds=current_settings().event_max_ahead_seconds)
+    parsed: list[ParsedEvent] = []
+    rejected: list[Rejection] = []
+    for position, raw in enumerate(events):
+        event = parse_event(raw, index=position, now=at, max_age=max_age, max_ahead=ahead)
+        if isinstance(event, ParsedEvent):
+            parsed.append(event)
+        else:
+            rejected.append(event)
+    names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
+    taken: list[ParsedEvent] = []
+    rows: list[Row] = []
+    for event in parsed:
+        row = _match(event, names, actor)
+        if isinstance(row, Row):
+            taken.append(event)
+            rows.append(row)
+        else:
+            rejected.append(row)
+    outcomes = write(rows)
+    if keep_rejected and rejected:
+        keep([(events[refused.position], refused) for refused in rejected], source=source, at=at)
+    return _answers(taken, outcomes, rejected, len(events))
+
+
+def _match(event: ParsedEvent, names: Names, actor: Actor) -> Row | Rejection:
+    account_id = names.accounts.get(event.account_id)
+    if account_id is None:
+        return _refuse(event, UNKNOWN_ACCOUNT, "account_id", "There is no account with this id.")
+    if actor.account_id is not None and actor.account_id != str(account_id):
+        return _refuse(event, FOREIGN_ACCOUNT, "account_id", "There is no account with this id.")
+    metric = names.metrics.get(event.metric)
+    if metric is None or not metric.active:
+        return _refuse(event, "unknown_metric", "metric", "There is no active metric with this code.")
+    try:
+        quantity = aggregations[metric.aggregation].read(event, metric.value_property)
+        pointer = f"/{event.position}/properties"
+        dimensions = dimension_values(event.properties, metric.dimensions, pointer=pointer)
+    except RuleBroken as broken:
+        return Rejection(event.position, event.event_id, broken.code, broken.pointer, broken.message)
+    return Row(
+        account_id,
+        event.event_id,
+        event.body_sha256,
+        event.timestamp,
+        metric.id,
+        quantity,
+        event.properties_json,
+        bucket_start(event.timestamp),
+        _dimension_text(tuple(sorted(dimensions.items()))),
+    )
+
+
+def _refuse(event: ParsedEvent, code: str, field: str, message: str) -> Rejection:
+    return Rejection(event.position, event.event_id, code, f"/{event.position}/{field}", message)
+
+
+@lru_cache(maxsize=4096)
+def _dimension_text(dimensions: tuple[tuple[str, str], ...]) -> str:
+    return msgspec.json.encode(dict(dimensions)).decode()
+
+
+def _answers(
+    taken: Sequence[ParsedEvent], outcomes: Sequence[Any], rejected: Sequence[Rejection], count: int
+) -> list[Result]:
+    results: list[Any] = [None] * count
+    for event, (accepted, conflict) in zip(taken, outcomes, strict=True):
+        status = Status.accepted if accepted else Status.duplicate
+        results[event.position] = Result(event.position, event.event_id, status, conflict)
+    for position, event_id, code, pointer, message in rejected:
+        shown = UNKNOWN_ACCOUNT if code == FOREIGN_ACCOUNT else code
+        results[position] = Result(position, event_id, Status.rejected, False, shown, pointer, message)
+    return results
+
+
+def list_query(
+    *,
+    account_id: UUID | None = None,
+    metric: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Select[Any]:
+    """Return the query of the events of an account, a metric code, a time (`since` ≤ occurred < `until`)."""
+    query = select(UsageEvent).options(joinedload(UsageEvent.metric))
+    if account_id is not None:
+        query = query.where(UsageEvent.account_id == account_id)
+    if metric is not None:
+        query = query.where(UsageEvent.metric_id.in_(select(Metric.id).where(Metric.code == metric)))
+    if since is not None:
+        query = query.where(UsageEvent.occurred_at >= since)
+    if until is not None:
+        query = query.where(UsageEvent.occurred_at < until)
+    return query
