@@ -5,6 +5,7 @@
 * `settings`, `redis`           this worker's settings, its empty Redis database
 * `own_database`                a database of its own, for real workers, web servers and crashes
 * `live_server`, `page`         a running web server and Debian's Chromium
+* `sandbox`, `receiver`         the sandbox gateway as a process, and what takes its webhooks
 """
 
 import socket
@@ -18,6 +19,7 @@ pytest_plugins = (
     "tests.support.application",
     "tests.support.own",
     "tests.support.browser",
+    "tests.support.gateways",
 )
 
 hypothesis.settings.register_profile("product", deadline=None, print_blob=True)

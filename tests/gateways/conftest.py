@@ -1,7 +1,5 @@
-"""One sandbox and one receiver for all the gateway tests; faults are switched off before each."""
+"""The gateways at the sandbox, and an intent."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -12,34 +10,8 @@ from app import clock
 from app.gateways.payments import PaymentGateway, PaymentIntent
 from app.gateways.razorpay import RazorpayGateway
 from app.gateways.sandbox import sandbox_keys
-from app.gateways.sandbox_server.checkouts import Controls
 from app.gateways.stripe import StripeGateway
-from tests.gateways.sandbox import SECRET_KEY, Receiver, SandboxProcess, running_receiver, running_sandbox
-
-
-@pytest.fixture(scope="session")
-def receiver_process() -> Iterator[Receiver]:
-    with running_receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="session")
-def sandbox_process(receiver_process, tmp_path_factory) -> Iterator[SandboxProcess]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox"), receiver_process.url) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(sandbox_process) -> SandboxProcess:
-    sandbox_process.control(**{**asdict(Controls()), "delay_seconds": 0.3})
-    return sandbox_process
-
-
-@pytest.fixture
-def receiver(receiver_process) -> Receiver:
-    receiver_process.received.clear()
-    receiver_process.answer = 200
-    return receiver_process
+from tests.support.sandbox import SECRET_KEY
 
 
 @pytest.fixture
