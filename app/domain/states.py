@@ -9,11 +9,11 @@ from app.domain.errors import IllegalMove
 
 MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "wallet_transaction": {
-        "initiated": ("processing", "failed"),
-        "processing": ("completed", "failed"),
-        "failed": ("initiated",),
-        "completed": ("reversed",),
-        "reversed": ("completed",),
+        "INITIATED": ("PROCESSING", "FAILED"),
+        "PROCESSING": ("COMPLETED", "FAILED"),
+        "FAILED": ("INITIATED",),
+        "COMPLETED": ("REVERSED",),
+        "REVERSED": ("COMPLETED",),
     },
     "invoice": {
         "draft": ("parked", "issued"),
