@@ -76,6 +76,8 @@ def start(
             "anchor": str(anchor),
         },
     )
+    if start_at < now:
+        metering.adopt(subscription)
     return subscription
 
 
