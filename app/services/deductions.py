@@ -54,7 +54,8 @@ def charge_usages(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime
         total = quantize(sum((item.amount for item in items), ZERO), wallet.currency)
         paid, owed = _split(wallet, total)
         sides = {Book.wallet: -paid, Book.receivable: -owed, Book.revenue: total}
-        reason = f"Usage, of which {owed} {wallet.currency} is owed" if owed > 0 else "Usage"
+        is_owed = f", of which {quantize(owed, wallet.currency)} {wallet.currency} is owed"
+        reason = "Usage" + (is_owed if owed > 0 else "")
         told = tuple(item.told() for item in items)
         moves.append(Move(TransactionKind.usage, wallet, sides, reason, METERING.label, explanation=told))
     made = movements.post(moves, at)

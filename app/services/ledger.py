@@ -75,8 +75,8 @@ def post_all(entries: Sequence[Entry]) -> list[UUID]:
         postings.extend(_posting_rows(entry, journal))
     if journals:
         db.session.flush()
-        db.session.execute(insert(Journal), journals)
-        db.session.execute(insert(Posting), postings)
+        db.session.execute(insert(Journal.__table__), journals)
+        db.session.execute(insert(Posting.__table__), postings)
     return [journal["id"] for journal in journals]
 
 

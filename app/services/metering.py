@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.db import db
+from app.domain.money import quantize
 from app.ids import new_id
 from app.models import ChargePosition, Subscription, UsageDelta, UsageRollup, Wallet
 from app.services import deductions
@@ -212,7 +213,7 @@ def _apply(additions: Additions, at: datetime) -> None:
         total = price.charge(row.quantity, row.events).amount
         if total != row.charged_amount:
             charged.append((row.id, total))
-            difference = total - row.charged_amount
+            difference = quantize(total - row.charged_amount, coverage.currency)
             item = UsageItem(price.code, price.metric, period.start, addition.quantity, difference)
             items[coverage.account_id].append(item)
             currencies[coverage.account_id] = coverage.currency
