@@ -46,7 +46,8 @@ def _strings_only(properties: Mapping[str, Any]) -> str:
         whole = "".join([*properties, *properties.values()])
     except TypeError:
         return ""
-    if not whole.isprintable() or len(whole) > LONGEST_NAME or "" in properties:
+    small = len(whole) <= LONGEST_NAME and len(properties) <= MOST_PROPERTIES
+    if not small or not whole.isprintable() or "" in properties:
         return ""
     parts = [f"{quoted(name)}:{quoted(properties[name])}" for name in sorted(properties)]
     return f"{{{','.join(parts)}}}"

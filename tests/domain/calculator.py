@@ -1,4 +1,5 @@
-"""An independent price calculator, written with `fractions` from DOMAIN.md §4 and API.md §5. It shares no code with the product."""
+"""An independent price calculator, written with `fractions` from DOMAIN.md §4 and API.md §5. It shares no
+code with the product."""
 
 from fractions import Fraction
 from typing import Any

@@ -57,3 +57,7 @@ def terms(draw: st.DrawFn, model: str) -> dict[str, Any]:
     limits = {"minimum": decimals(9, 2).map(str), "maximum": decimals(9999, 2, smallest=9).map(str)}
     optional = {**extras.get(model, {"free_units": free}), **limits}
     return draw(st.fixed_dictionaries(shapes[model], optional=optional))
+
+
+# A model's name with terms for it.
+cases = st.sampled_from(MODELS).flatmap(lambda model: st.tuples(st.just(model), terms(model)))

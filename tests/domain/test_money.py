@@ -112,7 +112,8 @@ def test_strings_ints_and_decimals_are_read_exactly(written: object, value: str)
 @pytest.mark.parametrize(
     "written",
     [
-        True, False, None, 0.1, float("nan"), "NaN", "sNaN", "Infinity", "-inf", "", " 1", "1 ", "1_000", "1,5",
+        True, False, None, 0.1, float("nan"), "NaN", "sNaN", "Infinity", "-inf", "", " 1", "1 ", "1_000",
+        "1,5",
         "0x10", "१२", "1e400", "--1", ".", "1" * 65, [], {}, Decimal("NaN"), Decimal("Infinity"),
     ],
 )  # fmt: skip

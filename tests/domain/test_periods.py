@@ -25,14 +25,22 @@ from app.domain.periods import (
 KOLKATA = "Asia/Kolkata"
 # Offsets of whole, half and quarter hours, both hemispheres, changes of clock at midnight, and the date line.
 ZONES = (
-    "UTC", "Asia/Kolkata", "Asia/Kathmandu", "Asia/Jakarta", "Asia/Tokyo", "Asia/Beirut", "Asia/Gaza", "Asia/Tehran",
+    "UTC", "Asia/Kolkata", "Asia/Kathmandu", "Asia/Jakarta", "Asia/Tokyo", "Asia/Beirut", "Asia/Gaza",
+    "Asia/Tehran",
     "Asia/Dhaka", "Asia/Dubai", "Asia/Singapore", "Asia/Shanghai", "Asia/Kabul", "Asia/Yangon", "Asia/Amman",
     "America/New_York", "America/Los_Angeles", "America/Chicago", "America/Santiago", "America/Asuncion",
     "America/Havana", "America/Sao_Paulo", "America/St_Johns", "America/Nuuk", "America/Caracas",
-    "Europe/London", "Europe/Berlin", "Europe/Moscow", "Africa/Cairo", "Africa/Casablanca", "Africa/Johannesburg",
+    "Europe/London", "Europe/Berlin", "Europe/Moscow", "Africa/Cairo", "Africa/Casablanca",
+    "Africa/Johannesburg",
     "Africa/Lagos", "Atlantic/Azores", "Australia/Sydney", "Australia/Lord_Howe", "Australia/Eucla",
     "Pacific/Auckland", "Pacific/Chatham", "Pacific/Apia", "Pacific/Kiritimati",
 )  # fmt: skip
+
+
+# From 1990 to 2040, to the microsecond.
+instants = st.integers(631_152_000_000_000, 2_208_988_800_000_000).map(
+    lambda micros: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
+)
 
 
 def utc(text: str) -> datetime:
@@ -49,7 +57,8 @@ def utc(text: str) -> datetime:
 def test_a_month_changes_at_local_midnight(
     zone_name: str, last_of_october: str, first_of_november: str
 ) -> None:
-    """Issue 3: an event at 18:29:59.999999Z and one at 18:30:00Z fall into different months for Asia/Kolkata."""
+    """Issue 3: an event at 18:29:59.999999Z and one at 18:30:00Z fall into different months for
+    Asia/Kolkata."""
     cycle = Cycle("month", zone_name)
     assert period_containing(utc(last_of_october), cycle).start_on == date(2026, 10, 1)
     assert period_containing(utc(first_of_november), cycle).start_on == date(2026, 11, 1)
@@ -82,7 +91,8 @@ def test_a_day_starts_at_its_first_instant_whatever_the_clocks_do(
 
 
 def test_a_day_that_ends_and_begins_again_stays_one_day() -> None:
-    """St. John's, 7 November 2010: 00:00 is reached at 02:30Z, left at 02:31Z for 23:01 and reached again at 03:30Z."""
+    """St. John's, 7 November 2010: 00:00 is reached at 02:30Z, left at 02:31Z for 23:01 and reached again at
+    03:30Z."""
     assert local_date(utc("2010-11-07T03:00:00"), "America/St_Johns") == date(2010, 11, 7)
     assert utc("2010-11-07T03:00:00").astimezone(ZoneInfo("America/St_Johns")).date() == date(2010, 11, 6)
 
@@ -159,7 +169,7 @@ def test_every_zone_and_anchor_cuts_nine_years_without_gap_or_overlap(anchor_day
 
 
 @given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
+    instants,
     st.sampled_from(ZONES),
     st.sampled_from(INTERVALS),
     st.none() | st.dates(date(2000, 1, 1), date(2030, 12, 31)),
@@ -173,9 +183,7 @@ def test_every_instant_is_in_the_period_that_contains_it(
     assert day_start(local_date(instant, zone_name), zone_name) <= instant
 
 
-@given(
-    st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)), st.sampled_from(ZONES)
-)
+@given(instants, st.sampled_from(ZONES))
 def test_a_bucket_of_a_quarter_hour_never_straddles_a_local_day(instant: datetime, zone_name: str) -> None:
     start = bucket_start(instant)
     assert start <= instant < start + timedelta(minutes=15)

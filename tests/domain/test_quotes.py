@@ -1,4 +1,5 @@
-"""The stateless quote of API.md §5: its published example, limits on the whole, and refusals with their pointer."""
+"""The stateless quote of API.md §5: its published example, limits on the whole, and refusals with their
+pointer."""
 
 from typing import Any
 
@@ -13,14 +14,17 @@ SMS = {
     "tiers": [{"up_to": "10", "unit": "10", "flat": "2"}, {"up_to": None, "unit": "5", "flat": "3"}],
 }
 SEAT = {"metric": "seat", "model": "per_unit", "unit": "0.001", "free_units": "5"}
+ONE_SEAT = {"metric": "seat", "quantity": "1"}
 PAY = {
-    "metric": "pay", "model": "percentage", "rate": "1.3", "fixed": "2", "free_events": 3, "free_amount": "250",
+    "metric": "pay", "model": "percentage", "rate": "1.3", "fixed": "2", "free_events": 3,
+    "free_amount": "250",
     "min_per_event": "1.75", "max_per_event": "12",
 }  # fmt: skip
 
 
 def test_the_example_of_the_contract() -> None:
-    """API.md §5: 21 SMS are 102 + 58; events of 50, 100, 250, 400 are 550 × 1.3 % + 2 × 2; 12 packages begun; 200 + 300 + …"""
+    """API.md §5: 21 SMS are 102 + 58; events of 50, 100, 250, 400 are 550 × 1.3 % + 2 × 2; 12 packages begun;
+    200 + 300 + …"""
     answer = quote(
         [
             SMS,
@@ -134,12 +138,12 @@ def test_a_flat_fee_needs_no_metric() -> None:
         ({"usage": [{"metric": "seat", "events": "1"}]}, "/usage/0/events", "not_a_list"),
         ({"usage": [{"metric": "seat", "events": ["1", "x"]}]}, "/usage/0/events/1", "not_a_number"),
         ({"usage": [{"metric": "seat", "quantity": "1", "from": "x"}]}, "/usage/0/from", "unknown_field"),
-        ({"usage": [{"metric": "seat", "quantity": "1", "dimensions": []}]}, "/usage/0/dimensions", "not_an_object"),
+        ({"usage": [{**ONE_SEAT, "dimensions": []}]}, "/usage/0/dimensions", "not_an_object"),
         ({"usage": [{"metric": "sms", "quantity": "1"}]}, "/usage/0/metric", "unknown_metric"),
         ({"usage": [{"metric": 7, "quantity": "1"}]}, "/usage/0/metric", "required"),
         ({"components": [{**SEAT, "filters": {"c": "x"}}], "usage": [{"metric": "seat", "quantity": "1"}]},
          "/usage/0/metric", "unmatched"),
-        ({"components": [SEAT, PAY], "usage": [{"metric": "seat", "quantity": 1}, {"metric": "pay", "quantity": 1}]},
+        ({"components": [SEAT, PAY], "usage": [ONE_SEAT, {"metric": "pay", "quantity": 1}]},
          "/usage/1/events", "events_needed"),
         ({"currency": "XXX"}, "/currency", "unknown_currency"),
         ({"minimum": "x"}, "/minimum", "not_a_number"),

@@ -1,4 +1,5 @@
-"""Cumulative differences never drift, and usage is charged once by the most specific component (DOMAIN.md §2, §4)."""
+"""Cumulative differences never drift, and usage is charged once by the most specific component (DOMAIN.md §2,
+§4)."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
@@ -58,9 +59,7 @@ def test_rating_the_same_total_again_moves_nothing() -> None:
 
 
 @given(
-    st.sampled_from(strategies.MODELS).flatmap(
-        lambda model: st.tuples(st.just(model), strategies.terms(model))
-    ),
+    strategies.cases,
     st.lists(strategies.quantities, max_size=10),
     st.sampled_from(("INR", "JPY", "KWD", "IDR")),
 )
