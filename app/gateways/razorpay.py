@@ -97,7 +97,7 @@ class RazorpayGateway:
         key_secret: str,
         webhook_secret: str,
         api_url: str = "",
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        timeout_seconds: float,
     ) -> None:
         self._webhook_secret = webhook_secret
         self._circuit = Circuit(self.title)
@@ -231,4 +231,5 @@ def _open(settings: Settings) -> RazorpayGateway:
         key_secret=keys.razorpay_key_secret,
         webhook_secret=keys.razorpay_webhook_secret,
         api_url=keys.razorpay_api_url,
+        timeout_seconds=TIMEOUT_SECONDS,
     )

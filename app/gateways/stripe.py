@@ -57,7 +57,7 @@ class StripeGateway:
         secret_key: str,
         webhook_secret: str,
         api_url: str = "",
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        timeout_seconds: float,
     ) -> None:
         self._webhook_secret = webhook_secret
         self._circuit = Circuit(self.title)
@@ -202,4 +202,5 @@ def _open(settings: Settings) -> StripeGateway:
         secret_key=keys.stripe_secret_key,
         webhook_secret=keys.stripe_webhook_secret,
         api_url=keys.stripe_api_url,
+        timeout_seconds=TIMEOUT_SECONDS,
     )

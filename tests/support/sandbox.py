@@ -15,7 +15,6 @@ import requests
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from app.config import Settings
 from app.gateways.sandbox import sandbox_keys
 
 SECRET_KEY = "a secret key of the tests, long enough"
@@ -74,10 +73,7 @@ class SandboxProcess:
     """A running sandbox server."""
 
     url: str
-
-    def settings(self) -> Settings:
-        """Return settings that use this sandbox."""
-        return Settings(secret_key=SECRET_KEY, sandbox_url=self.url, sandbox_public_url=self.url)
+    secret_key: str = SECRET_KEY
 
     def control(self, **controls: Any) -> None:
         """Switch faults on or off."""
