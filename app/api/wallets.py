@@ -1,0 +1,268 @@
+"""Wallets: balances, limits, and the movements of money that a service or a person asks for (API.md §3)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+from sqlalchemy import select
+
+from app import clock
+from app.api.body import UNSET, Body, CurrencyCode, Meta, Page, Text, UnsetType, given
+from app.api.endpoint import endpoint
+from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
+from app.api.guards import current_actor, get_account, guard, limit_to_caller
+from app.api.idempotency import idempotent
+from app.config import current_settings
+from app.db import db
+from app.domain.money import parse_money
+from app.errors import Forbidden, GatewayRefused, Invalid, NotFound
+from app.gateways.payments import open_gateway, payment_gateways
+from app.models import Payment, Wallet, WalletTransaction
+from app.permissions import Role
+from app.services import payments, wallets
+from app.services.movements import available_in
+
+blueprint = Blueprint("wallets", __name__)
+
+Amount = Annotated[Any, Meta(description='A decimal such as "118.00", or {"amount", "currency"}.')]
+Limit = Annotated[Any, Meta(description='A decimal such as "118.00", or null.')]
+
+
+class NewWallet(Body):
+    """Which account gets a wallet."""
+
+    account_id: Annotated[str, Meta(max_length=255, description="The account's id or external id.")]
+    currency: Annotated[CurrencyCode | None, Meta(description="Default: the account's.")] = None
+
+
+class Limits(Body):
+    """What may be changed; what is left out stays."""
+
+    low_balance_threshold: Limit | UnsetType = UNSET
+    auto_top_up: Annotated[Any, Meta(description='{"threshold", "amount"}, or null.')] | UnsetType = UNSET
+    overdraft_limit: Limit | UnsetType = UNSET
+
+
+class Movement(Body):
+    """Money for a wallet or out of it."""
+
+    amount: Amount
+    reason: Annotated[Text | None, Meta(description="Kept with the movement.")] = None
+    reference: Annotated[Text | None, Meta(description="Your own number of it.")] = None
+
+
+class TopUp(Body):
+    """Money to be paid through a gateway."""
+
+    amount: Amount
+    gateway: Annotated[Text | None, Meta(description="Default: the first one that is set up.")] = None
+
+
+class Reversal(Body):
+    """Why a transaction is taken back."""
+
+    reason: Text
+
+
+class ListQuery(Page):
+    """Which wallets."""
+
+    account_id: Annotated[Text | None, Meta(description="The account's id or external id.")] = None
+
+
+@blueprint.get("/wallets")
+@guard("wallets", "read")
+@endpoint("List wallets", query=ListQuery, answers="wallet", many=True)
+def list_wallets(query: ListQuery) -> Response:
+    """The newest first."""
+    chosen = limit_to_caller(select(Wallet), Wallet.account_id)
+    if query.account_id:
+        chosen = chosen.where(Wallet.account_id == get_account(query.account_id).id)
+    rows, cursor = paginate(chosen, query, (Wallet.id,))
+    return success([_wallet(row) for row in rows], next_cursor=cursor)
+
+
+@blueprint.post("/wallets")
+@guard("wallets", "write")
+@idempotent
+@endpoint("Open a wallet", body=NewWallet, answers="wallet", status=201)
+def open_wallet(body: NewWallet) -> Response:
+    """A prepaid account has one already."""
+    _need_staff()
+    account = get_account(body.account_id)
+    wallet = wallets.open(account, currency=body.currency, actor=current_actor(), at=clock.now())
+    return success(_wallet(wallet), 201)
+
+
+@blueprint.get("/wallets/<uuid:wallet_id>")
+@guard("wallets", "read")
+@endpoint("Read a wallet", answers="wallet")
+def read_wallet(wallet_id: UUID) -> Response:
+    """`available` is what can be spent: balance − held + overdraft limit. `receivable` is usage still
+    owed."""
+    return success(_wallet(_get(wallet_id)))
+
+
+@blueprint.patch("/wallets/<uuid:wallet_id>")
+@guard("wallets", "write")
+@idempotent
+@endpoint("Change the limits of a wallet", body=Limits, answers="wallet")
+def change_wallet(wallet_id: UUID, body: Limits) -> Response:
+    """An overdraft is for staff and services to give."""
+    values = given(body)
+    if "overdraft_limit" in values:
+        _need_staff()
+    return success(_wallet(wallets.set_limits(_get(wallet_id), values, actor=current_actor())))
+
+
+@blueprint.get("/wallets/<uuid:wallet_id>/transactions")
+@guard("wallets", "read")
+@endpoint("List the transactions of a wallet", query=Page, answers="wallet_transaction", many=True)
+def list_transactions(wallet_id: UUID, query: Page) -> Response:
+    """The newest first. A deduction for usage explains itself: component, metric, period, quantity,
+    amount."""
+    chosen = select(WalletTransaction).where(WalletTransaction.wallet_id == _get(wallet_id).id)
+    rows, cursor = paginate(chosen, query, (WalletTransaction.created_at, WalletTransaction.id))
+    return success([_transaction(row) for row in rows], next_cursor=cursor)
+
+
+@blueprint.post("/wallets/<uuid:wallet_id>/credits")
+@guard("wallets", "write")
+@idempotent
+@endpoint("Credit a wallet", body=Movement, answers="wallet_transaction", status=201)
+def credit(wallet_id: UUID, body: Movement) -> Response:
+    """Money that nobody paid. What usage owes is paid from it at once."""
+    _need_staff()
+    made = wallets.credit(_get(wallet_id), _amount(body.amount), **_told(body, "Credit"))
+    return success(_transaction(made), 201)
+
+
+@blueprint.post("/wallets/<uuid:wallet_id>/debits")
+@guard("wallets", "write")
+@idempotent
+@endpoint("Debit a wallet", body=Movement, answers="wallet_transaction", status=201)
+def debit(wallet_id: UUID, body: Movement) -> Response:
+    """409 `insufficient_funds`, and nothing written, where less is available."""
+    _need_staff()
+    made = wallets.debit(_get(wallet_id), _amount(body.amount), **_told(body, "Debit"))
+    return success(_transaction(made), 201)
+
+
+@blueprint.post("/wallets/<uuid:wallet_id>/transactions/<uuid:transaction_id>/reverse")
+@guard("wallets", "write")
+@idempotent
+@endpoint("Reverse a transaction", body=Reversal, answers="wallet_transaction", status=201)
+def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
+    """The transaction stays, marked as reversed; the answer is the new one that takes its money back."""
+    _need_staff()
+    wallet = _get(wallet_id)
+    original = db.session.get(WalletTransaction, transaction_id)
+    if original is None or original.wallet_id != wallet.id:
+        raise NotFound("There is no such transaction.")
+    made = wallets.reverse(original, at=clock.now(), actor=current_actor(), reason=body.reason)
+    return success(_transaction(made), 201)
+
+
+@blueprint.post("/wallets/<uuid:wallet_id>/top-ups")
+@guard("wallets", "write")
+@endpoint("Top up a wallet through a gateway", body=TopUp, answers="payment", status=201)
+def top_up(wallet_id: UUID, body: TopUp) -> Response:
+    """Send the customer to `checkout_url`; the money is in the wallet once the gateway has it.
+
+    The same `Idempotency-Key` is the same payment.
+    """
+    wallet = _get(wallet_id)
+    payment = payments.start_top_up(
+        wallet,
+        _amount(body.amount),
+        gateway=body.gateway or _first_gateway(),
+        actor=current_actor(),
+        key=request.headers.get("Idempotency-Key"),
+    )
+    return success(_payment(payment), 201)
+
+
+def _get(wallet_id: UUID) -> Wallet:
+    wallet: Wallet | None = db.session.scalar(
+        limit_to_caller(select(Wallet).where(Wallet.id == wallet_id), Wallet.account_id)
+    )
+    if wallet is None:
+        raise NotFound("There is no such wallet.")
+    return wallet
+
+
+def _need_staff() -> None:
+    if current_actor().role is Role.customer:
+        raise Forbidden("A customer tops a wallet up; this is for staff and services.")
+
+
+def _amount(value: Any) -> object:
+    return parse_money(value, pointer="/amount") if isinstance(value, Mapping) else value
+
+
+def _told(body: Movement, otherwise: str) -> dict[str, Any]:
+    actor = current_actor()
+    return {
+        "at": clock.now(),
+        "actor": actor,
+        "reason": body.reason or f"{otherwise} by {actor.label}",
+        "reference": body.reference,
+    }
+
+
+def _first_gateway() -> str:
+    for name in payment_gateways:
+        try:
+            if open_gateway(name, current_settings()).hosted:
+                return name
+        except GatewayRefused:
+            continue
+    raise Invalid.at("/gateway", "No payment gateway is set up.", code="not_set_up")
+
+
+def _wallet(wallet: Wallet) -> dict[str, Any]:
+    figures = ("balance", "held", "receivable", "low_balance_threshold", "overdraft_limit")
+    attributes = {
+        "account_id": wallet.account_id,
+        "currency": wallet.currency,
+        **{name: decimal_text(getattr(wallet, name), wallet.currency) for name in figures},
+        "available": decimal_text(available_in(wallet), wallet.currency),
+        "auto_top_up": wallet.auto_top_up,
+        "status": wallet.status,
+        "created_at": instant_text(wallet.created_at),
+    }
+    return resource("wallet", wallet.id, attributes, {"account": related("account", wallet.account_id)})
+
+
+def _transaction(row: WalletTransaction) -> dict[str, Any]:
+    attributes = {
+        "kind": row.kind,
+        "state": row.state,
+        "amount": decimal_text(row.amount, row.currency),
+        "currency": row.currency,
+        "balance_after": decimal_text(row.balance_after, row.currency),
+        "reason": row.reason,
+        "reference": row.reference,
+        "explanation": row.explanation,
+        "created_at": instant_text(row.created_at),
+    }
+    relationships = {
+        "wallet": related("wallet", row.wallet_id),
+        "reverses": related("wallet_transaction", row.reverses_id),
+    }
+    return resource("wallet_transaction", row.id, attributes, relationships)
+
+
+def _payment(row: Payment) -> dict[str, Any]:
+    attributes = {
+        "gateway": row.gateway,
+        "status": row.status,
+        "amount": decimal_text(row.amount, row.currency),
+        "currency": row.currency,
+        "wallet_id": row.wallet_id,
+        "invoice_id": row.invoice_id,
+        "checkout_url": row.checkout_url,
+        "reason": row.reason,
+    }
+    return resource("payment", row.id, attributes, {"wallet": related("wallet", row.wallet_id)})

@@ -1,0 +1,71 @@
+"""May an account use a metric now? Services ask before they serve (DOMAIN.md §4)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import or_, select
+
+from app.db import db
+from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
+from app.models.customers import AccountStatus, BillingMode, CustomerStatus
+from app.models.wallets import WalletStatus
+from app.services import wallets
+from app.services.movements import available_in
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """The answer: allowed or not, why in one word, and what the wallet has left (None where there is
+    none)."""
+
+    allowed: bool
+    reason: str
+    remaining: Decimal | None
+
+
+def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
+    """Tell whether the account may use the metric at `at`.
+
+    Denied for `account_suspended`, `no_subscription`, `not_in_plan`, and, where the plan suspends an empty
+    prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always counted and owed.
+    """
+    wallet = wallets.find_for(account) if account.billing_mode is BillingMode.prepaid else None
+    remaining = None if wallet is None else available_in(wallet)
+    if account.status is not AccountStatus.active or account.customer.status is not CustomerStatus.active:
+        return Entitlement(False, "account_suspended", remaining)
+    versions = _versions(account, at)
+    if not versions:
+        return Entitlement(False, "no_subscription", remaining)
+    if not _priced(versions, account, metric):
+        return Entitlement(False, "not_in_plan", remaining)
+    prepaid = account.billing_mode is BillingMode.prepaid
+    if prepaid and any(version.suspend_when_empty for version in versions):
+        usable = wallet is not None and wallet.status is WalletStatus.active and wallet.receivable == 0
+        if not usable or remaining is None or remaining <= ZERO:
+            return Entitlement(False, "insufficient_funds", remaining)
+    return Entitlement(True, "ok", remaining)
+
+
+def _versions(account: Account, at: datetime) -> list[PlanVersion]:
+    query = (
+        select(PlanVersion)
+        .join(Subscription, Subscription.plan_version_id == PlanVersion.id)
+        .where(
+            Subscription.account_id == account.id,
+            Subscription.start_at <= at,
+            or_(Subscription.end_at.is_(None), Subscription.end_at > at),
+        )
+    )
+    return list(db.session.scalars(query))
+
+
+def _priced(versions: list[PlanVersion], account: Account, metric: Metric) -> bool:
+    query = select(PriceComponent.id).where(
+        PriceComponent.plan_version_id.in_([version.id for version in versions]),
+        PriceComponent.metric_id == metric.id,
+        PriceComponent.currency == account.currency,
+    )
+    return bool(db.session.scalar(select(query.exists())))

@@ -1,0 +1,134 @@
+"""Reading usage: quantities by time and dimension, cut in the account's own time zone."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import SQLColumnExpression, Text, cast, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import INTERVAL
+
+from app.db import db
+from app.domain.periods import BUCKET
+from app.errors import Invalid
+from app.models import Account, Metric, UsageRollup
+
+GRANULARITIES = ("15m", "hour", "day", "month")
+MOST_SPAN = {
+    "15m": timedelta(days=31),
+    "hour": timedelta(days=93),
+    "day": timedelta(days=1100),
+    "month": timedelta(days=36600),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """The usage of one metric in `[start, end)`, for one value of the dimension it is grouped by (if any)."""
+
+    start: datetime
+    end: datetime
+    metric_id: UUID
+    metric: str
+    dimensions: dict[str, str | None]
+    quantity: Decimal
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What of an account's usage is asked for: `[since, until)`, which metric, how fine, by which
+    dimension."""
+
+    account: Account
+    since: datetime
+    until: datetime
+    granularity: str = "day"
+    metric: Metric | None = None
+    group_by: str | None = None
+
+
+def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | None = None) -> list[UsageRow]:
+    """Return up to `limit` rows, the oldest first; intervals without usage have none.
+
+    Days and months are those of the account's zone. An interval that `since` or `until` cuts has the usage of
+    its part only. `after` is the (start, metric, value) of the last row of the page before.
+
+    Raises:
+        Invalid: unknown granularity or dimension, an empty time, or one too long for the granularity.
+    """
+    _check(reading)
+    zone = reading.account.timezone
+    start = _start(reading.granularity, zone)
+    value = _value(reading.group_by)
+    query = (
+        select(
+            start.label("start"),
+            _end(start, reading.granularity, zone).label("end"),
+            UsageRollup.metric_id,
+            Metric.code,
+            value.label("value"),
+            func.sum(UsageRollup.quantity).label("quantity"),
+            cast(func.sum(UsageRollup.events), UsageRollup.events.type).label("events"),
+        )
+        .join(Metric, Metric.id == UsageRollup.metric_id)
+        .where(
+            UsageRollup.account_id == reading.account.id,
+            UsageRollup.bucket_at >= reading.since,
+            UsageRollup.bucket_at < reading.until,
+        )
+        .group_by(start, UsageRollup.metric_id, Metric.code, value)
+        .order_by(start, Metric.code, func.coalesce(value, ""))
+        .limit(limit)
+    )
+    if reading.metric is not None:
+        query = query.where(UsageRollup.metric_id == reading.metric.id)
+    if after is not None:
+        query = query.having(
+            tuple_(start, Metric.code, func.coalesce(value, "")) > tuple_(*map(literal, after))
+        )
+    return [
+        UsageRow(
+            row.start, row.end, row.metric_id, row.code, _named(reading, row.value), row.quantity, row.events
+        )
+        for row in db.session.execute(query)
+    ]
+
+
+def _check(reading: Reading) -> None:
+    if reading.granularity not in GRANULARITIES:
+        raise Invalid.at("/granularity", f"Choose one of: {', '.join(GRANULARITIES)}.", code="unknown_choice")
+    if reading.since >= reading.until:
+        raise Invalid.at("/to", "`to` must be after `from`.", code="empty_time")
+    if reading.until - reading.since > MOST_SPAN[reading.granularity]:
+        days = MOST_SPAN[reading.granularity].days
+        message = f"By {reading.granularity} at most {days} days can be read at once."
+        raise Invalid.at("/from", message, code="too_long")
+    if reading.group_by and reading.metric and reading.group_by not in reading.metric.dimensions:
+        known = ", ".join(reading.metric.dimensions) or "none"
+        message = f"The metric has no dimension {reading.group_by!r}. It has: {known}."
+        raise Invalid.at("/group_by", message, code="unknown_dimension")
+
+
+def _start(granularity: str, zone: str) -> SQLColumnExpression[Any]:
+    if granularity == "15m":
+        return UsageRollup.bucket_at
+    return func.date_trunc(granularity, UsageRollup.bucket_at, zone)
+
+
+def _end(start: SQLColumnExpression[Any], granularity: str, zone: str) -> SQLColumnExpression[Any]:
+    if granularity == "15m":
+        return start + literal(BUCKET)
+    if granularity == "hour":
+        return start + literal(timedelta(hours=1))
+    step = cast(literal(f"1 {granularity}"), INTERVAL)
+    return func.timezone(zone, func.timezone(zone, start) + step)
+
+
+def _value(group_by: str | None) -> SQLColumnExpression[Any]:
+    return UsageRollup.dimensions[group_by].astext if group_by else cast(literal(None), Text)
+
+
+def _named(reading: Reading, value: str | None) -> dict[str, str | None]:
+    return {reading.group_by: value} if reading.group_by else {}
