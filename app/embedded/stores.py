@@ -80,13 +80,11 @@ def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True)
         pg = valkey = None
         children = []
         if not redis_url:
-            valkey = Redis(
-                redis.find_binary(account, store), store / "redis", sockets, logs / "redis.log", account
-            )
+            valkey = Redis(redis.find_binary(account), store / "redis", sockets, logs / "redis.log", account)
             redis_url = valkey.url()
             children.append(_child("redis", valkey, signal.SIGTERM))
         if not database_url:
-            binaries = postgres.find_binaries(account, store)
+            binaries = postgres.find_binaries(account)
             pg = Postgres(binaries, store / "pg", sockets, logs / "postgres.log", account, durable)
             database_url = pg.url()
             # SIGINT is PostgreSQL's fast shutdown: sessions end, everything is written, the server stops

