@@ -18,8 +18,7 @@ Reader = Callable[[ParsedEvent, str | None], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """An entry: `read(event, value_property)` is the event's value, `adds` whether the values of events
-    simply sum."""
+    """An entry: `read(event, value_property)` is the event's value, `adds` whether such values sum."""
 
     label: str
     read: Reader

@@ -1,5 +1,4 @@
-"""One usage event as it arrives (API.md §4): checked completely, in a few microseconds, before anything is
-stored.
+"""One usage event as it arrives (API.md §4): checked completely, in microseconds, before it is stored.
 
 The content hash answers "same id, same event?". It covers account, metric, instant, quantity and properties
 by value: key order, `1` or `"1.0"`, and the offset a time is written in make no difference; a time left out
@@ -34,8 +33,7 @@ _ONE = Decimal(1)
 
 
 class ParsedEvent(NamedTuple):
-    """An event that can be stored, if its account and metric exist. A tuple, because thousands a second are
-    made.
+    """An event that can be stored, if its account and metric exist. A tuple: thousands a second are made.
 
     `position` is its place in the batch, from 0; `timestamp` is in UTC. `properties_json` is the canonical
     text of `properties`, ready for a jsonb column.
@@ -151,8 +149,7 @@ def read_quantity(value: Any, *, pointer: str) -> Decimal:
 
 
 def read_instant(value: Any, *, pointer: str) -> datetime:
-    """Return the UTC instant that an RFC 3339 string with any offset, or unix seconds, stands for, to the
-    microsecond.
+    """Return the UTC instant that an RFC 3339 string of any offset, or unix seconds, stands for.
 
     Digits beyond the microsecond are cut off, so that no event moves into a later period. A leap second is
     the second after it.

@@ -117,8 +117,7 @@ def zero_like(amount: Decimal) -> Decimal:
 
 
 def settlement(total: Decimal, paid: Decimal, *, due_on: date, today: date) -> str:
-    """Return the status that payments give an issued invoice: `paid`, `overdue` from the day after it was
-    due, `partially_paid` or `issued`."""
+    """Return the status of an issued invoice: `paid`, `overdue` after `due_on`, `partially_paid`, `issued`."""
     if paid >= total:
         return "paid"
     if today > due_on:
@@ -138,15 +137,20 @@ def describe(name: str, period: Period) -> str:
 
 
 def unit_price(charge: Charge) -> Decimal | None:
-    """Return the price per unit where one row without flat part makes the whole charge, else None: the
-    breakdown tells."""
-    paying = [row for row in charge.breakdown if row.kind != "free"]
-    return paying[0].unit if len(paying) == 1 and not paying[0].flat else None
+    """Return the price per unit where all units have the same one and nothing else is charged.
+
+    Else None, and the breakdown tells: quantity × unit price would not be the amount of the line.
+    """
+    if len(charge.breakdown) != 1:
+        return None
+    row = charge.breakdown[0]
+    return row.unit if row.kind in {"tier", "units"} and not row.flat else None
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one spelling of a value as UTF-8 JSON: keys sorted, no blanks, decimals as strings without
-    trailing zeros, instants in UTC with `Z`. The same content gives the same bytes on every machine and day.
+    """Return the one spelling of a value as UTF-8 JSON: the same content, the same bytes, always.
+
+    Keys are sorted, decimals are strings without trailing zeros, instants are in UTC and end in `Z`.
 
     Raises:
         TypeError: a float (not exact), a key that is no string, or a type that has no canonical spelling.

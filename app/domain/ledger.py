@@ -21,8 +21,7 @@ Chainable = str | int | bool | bytes | Decimal | datetime | date | UUID | None
 
 @dataclass(frozen=True, slots=True)
 class PostingLine:
-    """One side of a journal: an amount (credit above zero, debit below) on a book of the ledger, in one
-    currency."""
+    """One side of a journal: an amount (credit above zero, debit below) on a book of the ledger."""
 
     book: str
     amount: Decimal
@@ -53,12 +52,11 @@ def available(balance: Decimal, held: Decimal, overdraft_limit: Decimal) -> Deci
 
 
 def chain_hash(previous: bytes, fields: Mapping[str, Chainable]) -> bytes:
-    """Return the next link of a hash chain: SHA-256 over the previous link (32 bytes; empty before the first)
-    and the named fields.
+    """Return the next link of a hash chain: SHA-256 over the previous link and the named fields.
 
-    The encoding is canonical and unambiguous: fields in name order, every name and value preceded by its
-    length, every value by a letter for its type. Decimals are spelled without trailing zeros and instants in
-    UTC, so a value read back from the database gives the same hash.
+    A link has 32 bytes; before the first comes `GENESIS`. The encoding is canonical and unambiguous: fields in
+    name order, every name and value preceded by its length, every value by a letter for its type. Decimals
+    are spelled without trailing zeros and instants in UTC, so what the database gives back hashes the same.
 
     Raises:
         TypeError: a value of another type.

@@ -75,8 +75,7 @@ def local_date(instant: datetime, zone_name: str) -> date:
 
 
 def bucket_start(instant: datetime) -> datetime:
-    """Return the start of the 15-minute UTC bucket of an aware instant; one exactly on a border starts its
-    own.
+    """Return the start of the 15-minute UTC bucket that holds an aware instant.
 
     Raises:
         ValueError: the instant is naive.
@@ -116,8 +115,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """How time is cut for an account: an interval in a zone, from an anniversary (`anchor_on`) or by the
-    calendar (None).
+    """How time is cut for an account: an interval in a zone, from `anchor_on` or by the calendar (None).
 
     By the calendar weeks start on Monday, quarters in January, April, July and October, years on 1 January.
     An anchor on a day that a month lacks uses that month's last day and comes back: 31 Jan → 28 Feb → 31 Mar.
@@ -133,8 +131,7 @@ class Cycle:
         zone(self.zone_name)
 
     def start_on(self, index: int) -> date:
-        """Return the first local day of period `index`, counted from the anchor (or from January or a Monday
-        of 2001)."""
+        """Return the first local day of period `index`, counted from the anchor or the start of 2001."""
         anchor = self.anchor_on or _MONDAY
         if self.interval == "week":
             return anchor + timedelta(weeks=index)
@@ -170,8 +167,7 @@ def add_months(anchor: date, months: int) -> date:
 
 
 def period_containing(instant: datetime, cycle: Cycle) -> Period:
-    """Return the one period of `cycle` that holds an aware instant; a border belongs to the period that
-    starts there.
+    """Return the one period that holds an aware instant; a border belongs to what starts there.
 
     Raises:
         ValueError: the instant is naive.

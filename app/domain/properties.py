@@ -1,5 +1,4 @@
-"""The free properties of an event as one canonical JSON text: the same content, the same bytes, whatever the
-key order."""
+"""The free properties of an event as canonical JSON text: the same content is the same text."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,10 +20,10 @@ _UNSTORABLE = pattern("[\x00\ud800-\udfff]")
 
 
 def properties_text(properties: Any, *, pointer: str = "/properties") -> str:
-    """Return properties as canonical JSON text, ready for a jsonb column: keys sorted, numbers without
-    trailing zeros.
+    """Return properties as canonical JSON text, ready for a jsonb column.
 
-    At most 64 entries an object, 3 levels and 16,384 characters.
+    Keys are sorted and numbers have no trailing zeros. There may be 64 entries an object, 3 levels and
+    16,384 characters.
 
     Raises:
         RuleBroken: not an object, over a limit, or a value that JSON or PostgreSQL cannot hold (NUL, lone

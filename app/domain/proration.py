@@ -26,8 +26,7 @@ class Segment:
 
 
 def share(period: Period, start_on: date, end_on: date) -> Fraction:
-    """Return the share of the period's days that `[start_on, end_on)` covers, from 0 to 1; days outside do
-    not count."""
+    """Return the share of the period's days that `[start_on, end_on)` covers; days outside do not count."""
     first, last = max(start_on, period.start_on), min(end_on, period.end_on)
     return Fraction(max((last - first).days, 0), period.days)
 

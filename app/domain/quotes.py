@@ -17,8 +17,7 @@ _BESIDE_TERMS = frozenset({"metric", "model", "filters"})
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A price asked about: the metric it prices, the dimension values it is for, its terms, its place in the
-    request."""
+    """A price asked about: the metric and dimension values it is for, its terms, its place in the request."""
 
     metric: str | None
     filters: Mapping[str, Any]
@@ -45,8 +44,7 @@ def quote(
     *,
     charge_zero_first_tier: bool = False,
 ) -> dict[str, Any]:
-    """Return the attributes of a quote from the wire objects of API.md §5, one line per component in the
-    given order.
+    """Return the attributes of a quote from the wire objects of API.md §5, one line per component.
 
     `subtotal` is the sum of the rounded lines, `minimum_true_up` what the minimum adds, `maximum_reduction`
     what the maximum takes.
@@ -129,8 +127,7 @@ def _component(row: Any, position: int) -> Component:
 
 
 def parse_filters(value: Any, *, pointer: str) -> dict[str, tuple[str, ...]]:
-    """Return dimension filters `{"channel": "sms", "country": ["IN", "US"]}` with the values as sorted
-    tuples.
+    """Return dimension filters such as `{"channel": "sms", "country": ["IN", "US"]}`, values as tuples.
 
     Raises:
         RuleBroken: not an object of strings or of non-empty lists of strings.

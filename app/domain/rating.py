@@ -15,8 +15,7 @@ MOST_DIMENSION_TEXT = 500
 
 
 class Filtered(Protocol):
-    """What `match` chooses from: `filters` maps a dimension to the value or values it takes, `position` is
-    the declared order."""
+    """What `match` chooses from: `filters` maps a dimension to its values, `position` is the order."""
 
     @property
     def filters(self) -> Mapping[str, Any]: ...
@@ -82,8 +81,7 @@ def _text(value: Any, pointer: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What a new total costs, what was asked for before, and the difference: above zero to charge, below zero
-    to give back."""
+    """What a total costs, what was asked for before, and the difference: below zero is given back."""
 
     charge: Charge
     posted: Decimal

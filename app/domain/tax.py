@@ -1,5 +1,4 @@
-"""Which tax a supply bears and how much, by the law of INDIA.md. Rates are data of the caller, in percent (18
-is 18 %)."""
+"""Which tax a supply bears and how much (INDIA.md). Rates are the caller's data, in percent: 18 is 18 %."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -102,8 +101,7 @@ def _zero_rated(kind: SupplyKind, place: str, lut: bool, what: str) -> Supply:
 
 
 def split_tax(taxable: Decimal, rate: Decimal, supply: Supply, currency: str) -> tuple[TaxPart, ...]:
-    """Return the taxes on one taxable value, each rounded by itself half up to the currency; none for a rate
-    of 0.
+    """Return the taxes on one taxable value, each rounded by itself half up; none for a rate of 0.
 
     Raises:
         RuleBroken: a negative rate, or an unknown currency.

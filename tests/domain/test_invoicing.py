@@ -189,3 +189,18 @@ def test_what_has_no_canonical_spelling_is_refused(value: Any) -> None:
         canonical_json(value)
     with pytest.raises(ValueError, match="time zone"):
         canonical_json([datetime(2026, 1, 1)])  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("model", "terms"),
+    [
+        ("package", {"size": "10", "price": "1"}),
+        ("per_unit", {"unit": "1", "free_units": "5"}),
+        ("graduated", {"tiers": [{"up_to": None, "unit": "1", "flat": "2"}]}),
+        ("flat", {"price": "1"}),
+    ],
+)
+def test_no_price_per_unit_is_shown_that_times_the_quantity_is_not_the_amount(
+    model: str, terms: dict[str, Any]
+) -> None:
+    assert unit_price(price(parse_terms(model, terms), Usage(Decimal(20)), "INR")) is None

@@ -272,3 +272,20 @@ def test_the_largest_quantity_at_the_largest_price_with_all_decimals_loses_no_di
 def test_an_unknown_currency_is_refused() -> None:
     with pytest.raises(RuleBroken, match="'XXX' is not a currency"):
         price(parse_terms("per_unit", {"unit": "1"}), Usage(Decimal(1)), "XXX")
+
+
+@pytest.mark.parametrize(
+    ("terms", "needs"),
+    [
+        ({}, "sum"),
+        ({"free_amount": "5"}, "sum"),
+        ({"fixed": "1"}, "count"),
+        ({"fixed": "1", "free_amount": "5"}, "values"),
+        ({"free_events": 1}, "values"),
+        ({"min_per_event": "1"}, "values"),
+        ({"max_per_event": "0"}, "values"),
+    ],
+)
+def test_terms_say_what_of_the_usage_they_need(terms: dict[str, Any], needs: str) -> None:
+    assert parse_terms("percentage", {"rate": "1", **terms}).needs == needs
+    assert parse_terms("flat", {"price": "1"}).needs == "sum"

@@ -11,6 +11,7 @@ from app.domain.pricing import parse_terms, price_models, terms_json, terms_sche
 from app.registry import UnknownName
 from tests.domain import strategies
 
+EIGHT = {"up_to": "8.99", "unit": "1"}
 NINE = {"up_to": "9", "unit": "1"}
 OPEN = {"up_to": None, "unit": "1"}
 
@@ -38,7 +39,7 @@ OPEN = {"up_to": None, "unit": "1"}
         ("graduated", {"tiers": [{"up_to": "10", "unit": "1"}]}, "/tiers/0/up_to", "last_tier_not_open"),
         ("graduated", {"tiers": [OPEN, OPEN]}, "/tiers/0/up_to", "open_tier_not_last"),
         ("volume", {"tiers": [NINE, NINE, OPEN]}, "/tiers/1/up_to", "tiers_out_of_order"),
-        ("volume", {"tiers": [NINE, {**NINE, "up_to": "8.99"}, OPEN]}, "/tiers/1/up_to", "tiers_out_of_order"),
+        ("volume", {"tiers": [NINE, EIGHT, OPEN]}, "/tiers/1/up_to", "tiers_out_of_order"),
         ("volume", {"tiers": [{"up_to": "0", "unit": "1"}, OPEN]}, "/tiers/0/up_to", "not_positive"),
         ("volume", {"tiers": [{"up_to": None}]}, "/tiers/0/unit", "required"),
         ("volume", {"tiers": [{"unit": "1"}]}, "/tiers/0/up_to", "required"),

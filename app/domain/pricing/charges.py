@@ -14,11 +14,15 @@ from app.domain.pricing.terms import ZERO, ModelTerms
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The name of a price model and the values of its fields: what `parse_terms` returns and `price`
-    takes."""
+    """The name of a price model and the values of its fields, as `parse_terms` returns them."""
 
     model: str
     values: ModelTerms
+
+    @property
+    def needs(self) -> str:
+        """What of the usage a price needs: its `sum`, also the `count` of events, or the `values` of each."""
+        return self.values.needs
 
 
 @dataclass(frozen=True, slots=True)

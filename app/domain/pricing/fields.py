@@ -1,5 +1,4 @@
-"""How the terms of a price model are declared, read, written and described: one table for the API, the editor
-and the tests.
+"""How the terms of a price model are declared, read, written and described, all from one table.
 
 A terms class is a frozen dataclass whose fields are made by `term(...)`. From that declaration follow `read`
 (wire → value, refusing what is not declared), `dump` (value → wire) and `schema` (JSON Schema for OpenAPI and
@@ -147,8 +146,7 @@ def _check_order(tiers: Sequence[Any], pointer: str) -> None:
 
 
 def term(kind: Kind, title: str, *, default: Any = MISSING) -> Any:
-    """Return a dataclass field of `kind`; without a default it is required. A default of None makes it
-    nullable."""
+    """Return a dataclass field of `kind`: required without a default, nullable where that is None."""
     return field(default=default, metadata={"kind": kind, "title": title})
 
 
@@ -177,8 +175,7 @@ def read(cls: type[T], mapping: Any, pointer: str) -> T:
 
 
 def dump(value: Any) -> dict[str, Any]:
-    """Return the wire object of a terms or tier value, without what equals its default; `up_to` always
-    stands."""
+    """Return the wire object of a terms or tier value, without what is None; `up_to` always stands."""
     wire = {}
     for entry in fields(value):
         held = getattr(value, entry.name)

@@ -41,8 +41,7 @@ class Usage:
 
 
 class Row(NamedTuple):
-    """One row of a breakdown: `quantity × unit + flat = amount`. A tuple, because ratings make millions of
-    them.
+    """One row of a breakdown: `quantity × unit + flat = amount`. A tuple: ratings make millions of them.
 
     `kind` is free, flat, tier, units, packages, percentage, fixed, min_per_event, max_per_event, minimum or
     maximum; `tier` counts from 1, and is 0 in rows that are no tier.
@@ -75,8 +74,7 @@ price_models: Registry[PriceModel] = Registry("price model")
 def price_model(
     name: str, *, label: str, terms: type[ModelTerms]
 ) -> Callable[[PriceFunction], PriceFunction]:
-    """Return a decorator that enters a price function under `name`; its docstring is the summary people
-    read."""
+    """Return a decorator that enters a price function; its docstring is the summary people read."""
 
     def enter(function: PriceFunction) -> PriceFunction:
         summary = " ".join((function.__doc__ or "").partition("\n\n")[0].split())
@@ -105,7 +103,8 @@ def per_unit(terms: PerUnitTerms, usage: Usage, zero_tier: bool) -> list[Row]:
 def graduated(terms: TieredTerms, usage: Usage, zero_tier: bool) -> list[Row]:
     """Each unit at the price of the tier it falls in; a tier's flat part once it is entered."""
     rows, paid = _after_free(usage.quantity, terms.free_units)
-    return rows + _graduate([(tier.up_to, tier.unit, tier.flat) for tier in terms.tiers], paid, zero_tier)
+    tiers = [(tier.up_to, tier.unit, tier.flat) for tier in terms.tiers]
+    return rows + _graduate("tier", tiers, paid, zero_tier)
 
 
 @price_model("volume", label="Volume", terms=TieredTerms)
@@ -140,31 +139,13 @@ def percentage(terms: PercentageTerms, usage: Usage, zero_tier: bool) -> list[Ro
     part.
     """
     rate = terms.rate / HUNDRED
-    if not terms.by_event:
-        rows, paid = _after_free(usage.quantity, terms.free_amount)
-        return rows + _shares(paid, rate)
-    if not usage.events and _needs_values(terms) and (usage.quantity or usage.count):
-        raise RuleBroken(
-            "/events", "events_needed", "These terms price each event: give the value of every one."
-        )
-    if not usage.events:
-        return _shares(usage.quantity, rate) + _fixed(_counted(usage), terms.fixed)
-    return _by_event(terms, usage.events, rate)
-
-
-def _needs_values(terms: PercentageTerms) -> bool:
-    limited = terms.min_per_event is not None or terms.max_per_event is not None
-    return limited or bool(terms.free_events) or bool(terms.free_amount)
-
-
-def _counted(usage: Usage) -> int:
-    if usage.count is None and usage.quantity:
-        raise RuleBroken(
-            "/events",
-            "events_needed",
-            "These terms have a fixed part per event: give the events or their count.",
-        )
-    return usage.count or 0
+    if usage.events and terms.needs != "sum":
+        return _by_event(terms, usage.events, rate)
+    used = bool(usage.quantity or usage.count)
+    if used and (terms.needs == "values" or (terms.needs == "count" and usage.count is None)):
+        raise RuleBroken("/events", "events_needed", "These terms price each event: list the events.")
+    rows, paid = _after_free(usage.quantity, terms.free_amount)
+    return rows + _shares(paid, rate) + _fixed(usage.count or 0, terms.fixed)
 
 
 def _by_event(terms: PercentageTerms, events: Sequence[Decimal], rate: Decimal) -> list[Row]:
@@ -209,9 +190,8 @@ def graduated_percentage(terms: GraduatedPercentageTerms, usage: Usage, zero_tie
     """Each part of the value at the percentage of the tier it falls in; a tier's flat part once it is
     entered."""
     rows, paid = _after_free(usage.quantity, terms.free_amount)
-    return rows + _graduate(
-        [(tier.up_to, tier.rate / HUNDRED, tier.flat) for tier in terms.tiers], paid, zero_tier
-    )
+    tiers = [(tier.up_to, tier.rate / HUNDRED, tier.flat) for tier in terms.tiers]
+    return rows + _graduate("percentage", tiers, paid, zero_tier)
 
 
 def _after_free(quantity: Decimal, free: Decimal) -> tuple[list[Row], Decimal]:
@@ -225,16 +205,21 @@ def _after_free(quantity: Decimal, free: Decimal) -> tuple[list[Row], Decimal]:
 
 
 def _graduate(
-    tiers: Sequence[tuple[Decimal | None, Decimal, Decimal]], quantity: Decimal, zero_tier: bool
+    kind: str,
+    tiers: Sequence[tuple[Decimal | None, Decimal, Decimal]],
+    quantity: Decimal,
+    zero_tier: bool,
 ) -> list[Row]:
-    """Return a row per tier entered; `tiers` are (up_to, unit, flat). Exactly reaching a bound does not enter
-    the next."""
+    """Return a row per tier entered; `tiers` are (up_to, unit, flat).
+
+    A quantity that exactly reaches a bound does not enter the next tier.
+    """
     rows = []
     lower = ZERO
     for number, (up_to, unit, entry) in enumerate(tiers, 1):
         if quantity <= lower and not (zero_tier and number == 1):
             break
         inside = (quantity if up_to is None or quantity <= up_to else up_to) - lower
-        rows.append(Row("tier", number, inside, unit, entry, inside * unit + entry))
+        rows.append(Row(kind, number, inside, unit, entry, inside * unit + entry))
         lower = up_to if up_to is not None else quantity
     return rows

@@ -22,6 +22,11 @@ class ModelTerms:
     minimum: Decimal | None = term(PRICE, "Least amount per period", default=None)
     maximum: Decimal | None = term(PRICE, "Greatest amount per period", default=None)
 
+    @property
+    def needs(self) -> str:
+        """What of the usage must be known: its `sum`, also the `count` of events, or the `values` of each."""
+        return "sum"
+
     def check(self, pointer: str) -> None:
         """Raise `RuleBroken` where two fields contradict each other."""
         if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
@@ -99,16 +104,16 @@ class PercentageTerms(ModelTerms):
             )
 
     @property
-    def by_event(self) -> bool:
-        """Whether the price depends on the single events and not on their sum alone."""
+    def needs(self) -> str:
         limited = self.min_per_event is not None or self.max_per_event is not None
-        return limited or bool(self.fixed) or bool(self.free_events)
+        if limited or self.free_events or (self.fixed and self.free_amount):
+            return "values"
+        return "count" if self.fixed else "sum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateTier:
-    """A range of value that ends with (and includes) `up_to`: a percentage of it and an amount for entering
-    it."""
+    """A range of value that ends with (and includes) `up_to`: a percentage and an amount for entering it."""
 
     up_to: Decimal | None = term(
         Number(above_zero=True, largest=LARGEST_AMOUNT), "Up to and including", default=None
