@@ -32,14 +32,12 @@ class Endpoint:
 
     summary: str
     description: str
-    body: Any
+    bodies: tuple[Any, ...]
     query: type[Body] | None
     answers: str | None
     attributes: type[Body] | None
     many: bool
     status: int
-    tag: str
-    reads_body: bool
 
 
 def endpoint(
@@ -51,12 +49,12 @@ def endpoint(
     attributes: type[Body] | None = None,
     many: bool = False,
     status: int = 200,
-    documented_body: Any = None,
+    documented_bodies: tuple[Any, ...] = (),
 ) -> Callable[[View], View]:
     """Return a decorator that reads `body` and `query` for the view and records the declaration as
     `__endpoint__`.
 
-    `documented_body` is for a view that reads its body itself: any type that msgspec can describe.
+    `documented_bodies` are the shapes, one of which a view expects that reads its body itself.
     """
 
     def declare(view: View) -> View:
@@ -71,14 +69,12 @@ def endpoint(
         reading.__endpoint__ = Endpoint(  # type: ignore[attr-defined]
             summary=summary,
             description=(view.__doc__ or "").strip(),
-            body=body or documented_body,
+            bodies=documented_bodies if body is None else (body,),
             query=query,
             answers=answers,
             attributes=attributes,
             many=many,
             status=status,
-            tag=view.__module__.rpartition(".")[2],
-            reads_body=body is not None,
         )
         return cast(View, reading)
 

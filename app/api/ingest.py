@@ -64,7 +64,7 @@ class ListQuery(Page):
 @endpoint(
     "Send usage events",
     query=SendQuery,
-    documented_body=Event | list[Event] | Batch,
+    documented_bodies=(Event, list[Event], Batch),
     answers="event_batch",
     status=202,
 )

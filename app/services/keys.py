@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.orm import joinedload
 
 from app.config import current_settings
 from app.db import db, is_isolated
@@ -104,6 +106,11 @@ def get(key_id: UUID) -> ApiKey:
     if key is None:
         raise NotFound("There is no such API key.")
     return key
+
+
+def list_query() -> Select[Any]:
+    """Return the query of all keys, with their accounts."""
+    return select(ApiKey).options(joinedload(ApiKey.account))
 
 
 def find_by_secret(secret: str) -> ApiKey | None:

@@ -1,0 +1,252 @@
+"""The published contract: OpenAPI 3.1 and a page for people, both made from the declarations that read the
+requests.
+
+Every view under `guard` or `public` is in it. A view declared by `endpoint` brings its shapes; one that is
+not, its route, its guard and its docstring. So a new file in this package needs no word here.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, render_template
+from werkzeug.routing import Rule
+
+from app.api.body import Body, Instant, Number
+from app.api.endpoint import Endpoint, endpoint
+from app.api.envelope import answer
+from app.api.guards import PUBLIC, public
+
+blueprint = Blueprint("contract", __name__, url_prefix="/api")
+
+REFERENCE = "#/components/schemas/{name}"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CONVERTERS = {
+    "UUIDConverter": {"type": "string", "format": "uuid"},
+    "IntegerConverter": {"type": "integer", "minimum": 0},
+}
+REFUSALS = {
+    "400": "The request cannot be used; `fields` names where.",
+    "401": "Nobody is known behind the request.",
+    "403": "The caller may not do this.",
+    "404": "There is no such thing, or it is not the caller's.",
+    "503": "The outcome is unknown: send the same again.",
+}
+DESCRIPTION = (
+    "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. Call "
+    "with `Authorization: Bearer <secret of an API key>`; people call with their session and `X-CSRFToken`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, with all that the contract tells about it."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    description: str
+    rule: Rule
+    guard: Any
+    declared: Endpoint | None
+    idempotent: bool
+
+
+@blueprint.get("/v1/openapi.json")
+@public
+@endpoint("This contract")
+def contract() -> Response:
+    """OpenAPI 3.1 of everything that answers here."""
+    return answer(document(current_app), 200)
+
+
+@blueprint.get("/docs")
+@public
+@endpoint("The contract as a page")
+def page() -> str:
+    """The same for people."""
+    return render_template("api/docs.html", contract=document(current_app), description=DESCRIPTION)
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Return the OpenAPI document of the application; it is made once."""
+    made: dict[str, Any] | None = app.extensions.get("openapi")
+    if made is None:
+        made = app.extensions["openapi"] = _document(app)
+    return made
+
+
+def operations(app: Flask) -> Iterator[Operation]:
+    """Yield what the JSON edge answers, in the order of the paths."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        view = app.view_functions[rule.endpoint]
+        if not rule.endpoint.startswith("api.") or not hasattr(view, "__guard__"):
+            continue
+        declared: Endpoint | None = getattr(view, "__endpoint__", None)
+        words = (view.__doc__ or "").strip()
+        for method in METHODS:
+            if method in (rule.methods or ()):
+                yield Operation(
+                    method=method.lower(),
+                    path=re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule),
+                    name=f"{rule.endpoint.removeprefix('api.').replace('.', '_')}",
+                    tag=rule.endpoint.split(".")[1],
+                    summary=declared.summary if declared else words.partition(".")[0],
+                    description=re.sub(r"\s+", " ", words),
+                    rule=rule,
+                    guard=view.__guard__,
+                    declared=declared,
+                    idempotent=hasattr(view, "__idempotent__"),
+                )
+
+
+class _Shapes:
+    """The JSON schemas of all declared shapes, those with a name as components."""
+
+    def __init__(self, found: list[Operation]) -> None:
+        declared = [operation.declared for operation in found if operation.declared]
+        shapes = [
+            shape for entry in declared for shape in (*entry.bodies, entry.query, entry.attributes) if shape
+        ]
+        schemas, self.components = msgspec.json.schema_components(
+            shapes, schema_hook=_schema_of_own, ref_template=REFERENCE
+        )
+        self._schemas = {str(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
+
+    def reference(self, shape: Any) -> dict[str, Any]:
+        """Return the schema that stands for a shape, by reference where it has a name."""
+        return self._schemas[str(shape)]
+
+    def fields(self, shape: Any) -> Iterator[tuple[str, dict[str, Any], bool]]:
+        """Yield name, schema and whether it is required, of every field."""
+        whole = self.components[self.reference(shape)["$ref"].rpartition("/")[2]]
+        for name, schema in whole["properties"].items():
+            yield name, schema, name in whole.get("required", ())
+
+
+def _document(app: Flask) -> dict[str, Any]:
+    found = list(operations(app))
+    shapes = _Shapes(found)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in found:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, shapes)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "OTPless Billing", "version": "v1", "description": DESCRIPTION},
+        "paths": paths,
+        "components": {
+            "schemas": {**shapes.components, "Error": _error_schema()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
+    declared = operation.declared
+    made: dict[str, Any] = {
+        "operationId": f"{operation.name}_{operation.method}",
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "parameters": _parameters(operation, shapes),
+        "responses": _responses(declared, shapes, secured=operation.guard != PUBLIC),
+    }
+    if operation.guard != PUBLIC:
+        resource, verb = operation.guard
+        made["security"] = [{"key": []}]
+        made["x-permission"] = f"{resource}:{verb}"
+    if declared and declared.bodies:
+        choices = [shapes.reference(body) for body in declared.bodies]
+        schema = choices[0] if len(choices) == 1 else {"oneOf": choices}
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return made
+
+
+def _parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
+    converters = operation.rule._converters
+    parameters: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": CONVERTERS.get(type(converter).__name__, {"type": "string"}),
+        }
+        for name, converter in converters.items()
+    ]
+    if operation.declared and operation.declared.query:
+        for name, schema, required in shapes.fields(operation.declared.query):
+            parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+    if operation.idempotent:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
+    return parameters
+
+
+def _responses(declared: Endpoint | None, shapes: _Shapes, *, secured: bool) -> dict[str, Any]:
+    status = str(declared.status) if declared else "200"
+    responses: dict[str, Any] = {status: {"description": "Done."}}
+    if declared and declared.answers:
+        responses[status]["content"] = {"application/json": {"schema": _success_schema(declared, shapes)}}
+    if secured:
+        error = {"application/json": {"schema": {"$ref": REFERENCE.format(name="Error")}}}
+        responses |= {code: {"description": words, "content": error} for code, words in REFUSALS.items()}
+    return responses
+
+
+def _success_schema(declared: Endpoint, shapes: _Shapes) -> dict[str, Any]:
+    attributes = shapes.reference(declared.attributes) if declared.attributes else {"type": "object"}
+    data: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "type": {"const": declared.answers},
+            "attributes": attributes,
+            "relationships": {"type": "object"},
+        },
+        "required": ["type", "attributes"],
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "status": {"const": "success"},
+            "data": {"type": "array", "items": data} if declared.many else data,
+            "meta": {"type": "object"},
+        },
+        "required": ["status", "data", "meta"],
+    }
+
+
+def _error_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    entry = {"type": "object", "properties": {"pointer": text, "code": text, "message": text}}
+    error = {
+        "type": "object",
+        "properties": {
+            "code": text,
+            "message": text,
+            "fields": {"type": "array", "items": entry},
+            "reference": {**text, "description": "The request's id, which is in the log."},
+        },
+        "required": ["code", "message", "fields", "reference"],
+    }
+    properties = {"status": {"const": "error"}, "error": error, "meta": {"type": "object"}}
+    return {"type": "object", "properties": properties, "required": ["status", "error", "meta"]}
+
+
+def _schema_of_own(kind: type) -> dict[str, Any]:
+    if issubclass(kind, Number):
+        words = (kind.__doc__ or "").partition(":")[0]
+        return {"type": ["string", "number"], "format": "decimal", "description": words}
+    if issubclass(kind, Instant):
+        return {
+            "type": ["string", "number"],
+            "format": "date-time",
+            "description": "RFC 3339 or unix seconds",
+        }
+    if issubclass(kind, Body):
+        return {"type": "object"}
+    raise NotImplementedError(f"No schema for {kind!r}.")
