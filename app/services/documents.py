@@ -17,7 +17,8 @@ from app.models import Invoice, OutboxMessage, StoredFile
 from app.services import outbox
 from app.services.invoice_document import invoice_context
 
-INVOICE_PDF = "invoice_pdf"
+# What `app.services.issuing` promises; the payload is {"invoice_id"}.
+INVOICE_DOCUMENT = "invoice.document"
 
 
 class DamagedSnapshot(DomainError):
@@ -25,12 +26,6 @@ class DamagedSnapshot(DomainError):
 
     code = "damaged_snapshot"
     status = 500
-
-
-def promise_invoice_pdf(invoice: Invoice) -> None:
-    """Promise the PDF of an invoice that is being issued, in the open transaction; a worker makes it after
-    the commit."""
-    outbox.promise(INVOICE_PDF, str(invoice.id), {"invoice_id": str(invoice.id)})
 
 
 def render_invoice_pdf(invoice: Invoice) -> StoredFile:
@@ -110,6 +105,6 @@ def _remember(invoice: Invoice, key: str, size: int, digest: bytes) -> StoredFil
     return db.session.scalars(select(StoredFile).where(StoredFile.key == key)).one()
 
 
-@outbox.handler(INVOICE_PDF)
+@outbox.handler(INVOICE_DOCUMENT)
 def _keep_promise(message: OutboxMessage) -> None:
     render_invoice_pdf(db.session.get_one(Invoice, message.payload["invoice_id"]))

@@ -20,6 +20,8 @@ from tests.factories import START, make_account, make_seller
 from tests.services.snapshots import snapshot, usage_line
 from tests.support.sandbox import SandboxProcess
 
+NUMBER = "OT29/26-27/00042"
+
 
 @contextmanager
 def paying_through(app: Flask, sandbox: SandboxProcess, monkeypatch: Any) -> Iterator[Flask]:
@@ -38,30 +40,31 @@ def paying_through(app: Flask, sandbox: SandboxProcess, monkeypatch: Any) -> Ite
         open_gateway.cache_clear()
 
 
-def make_issued_invoice(total: str = "620.00", *, number: str = "OT29/26-27/00042") -> Invoice:
-    """Return an issued invoice over `total` INR with a snapshot that says 620.00."""
+def make_issued_invoice(total: str = "620.00", **changes: Any) -> Invoice:
+    """Return an issued invoice over `total` INR with a snapshot that says 620.00; `changes` are columns."""
     account, seller = make_account(), make_seller()
-    data = snapshot([usage_line(1, "525.00", taxes=(("CGST", "9"), ("SGST", "9")))], number=number)
-    invoice = Invoice(
-        account=account,
-        customer=account.customer,
-        registration=seller,
-        status=InvoiceStatus.issued,
-        number=number,
-        currency="INR",
-        period_start=START,
-        period_end=START + timedelta(days=31),
-        issued_at=clock.now(),
-        issued_on=date(2026, 11, 1),
-        due_on=date(2026, 11, 16),
-        place_of_supply="29",
-        subtotal=Decimal("525.00"),
-        tax_total=Decimal("94.50"),
-        round_off=Decimal("0.50"),
-        total=Decimal(total),
-        snapshot=data,
-        snapshot_sha256=bytes.fromhex(sha256_hex(canonical_json(data))),
-    )
+    data = snapshot([usage_line(1, "525.00", taxes=(("CGST", "9"), ("SGST", "9")))], number=NUMBER)
+    values: dict[str, Any] = {
+        "account": account,
+        "customer": account.customer,
+        "registration": seller,
+        "status": InvoiceStatus.issued,
+        "number": NUMBER,
+        "currency": "INR",
+        "period_start": START,
+        "period_end": START + timedelta(days=31),
+        "issued_at": clock.now(),
+        "issued_on": date(2026, 11, 1),
+        "due_on": date(2026, 11, 16),
+        "place_of_supply": "29",
+        "subtotal": Decimal("525.00"),
+        "tax_total": Decimal("94.50"),
+        "round_off": Decimal("0.50"),
+        "total": Decimal(total),
+        "snapshot": data,
+        "snapshot_sha256": bytes.fromhex(sha256_hex(canonical_json(data))),
+    }
+    invoice = Invoice(**{**values, **changes})
     db.session.add(invoice)
     db.session.flush()
     return invoice
