@@ -117,7 +117,7 @@ def zero_like(amount: Decimal) -> Decimal:
 
 
 def settlement(total: Decimal, paid: Decimal, *, due_on: date, today: date) -> str:
-    """Return the status of an issued invoice: `paid`, `overdue` after `due_on`, `partially_paid`, `issued`."""
+    """Return the status of an issued invoice: `paid`, `overdue`, `partially_paid` or still `issued`."""
     if paid >= total:
         return "paid"
     if today > due_on:

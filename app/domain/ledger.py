@@ -54,8 +54,8 @@ def available(balance: Decimal, held: Decimal, overdraft_limit: Decimal) -> Deci
 def chain_hash(previous: bytes, fields: Mapping[str, Chainable]) -> bytes:
     """Return the next link of a hash chain: SHA-256 over the previous link and the named fields.
 
-    A link has 32 bytes; before the first comes `GENESIS`. The encoding is canonical and unambiguous: fields in
-    name order, every name and value preceded by its length, every value by a letter for its type. Decimals
+    A link has 32 bytes; before the first comes `GENESIS`. The encoding is canonical and unambiguous: fields
+    in name order, every name and value preceded by its length, every value by a letter for its type. Decimals
     are spelled without trailing zeros and instants in UTC, so what the database gives back hashes the same.
 
     Raises:
