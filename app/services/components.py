@@ -73,6 +73,19 @@ def as_prices(version: PlanVersion) -> list[dict[str, Any]]:
     return [as_price(component) for component in version.components]
 
 
+def read_sac(value: Any, pointer: str) -> str:
+    """Return a services accounting code, by default that of other telecommunications and internet services.
+
+    Raises:
+        RuleBroken: not 4 to 8 digits.
+    """
+    if value is None:
+        return SAC
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit() and 4 <= len(value) <= 8):
+        raise RuleBroken(pointer, "bad_sac", "A services accounting code has 4 to 8 digits.")
+    return value
+
+
 def _metrics(prices: Sequence[Any]) -> dict[str, Metric]:
     codes = {row.get("metric") for row in prices if isinstance(row, Mapping)}
     wanted = [one for one in codes if isinstance(one, str)]
@@ -109,7 +122,7 @@ def _component(row: Any, position: int, metrics: Mapping[str, Metric]) -> PriceC
         filters=_filters(row, metric, at),
         timing=inputs.choice(Timing)(row.get("timing") or Timing.arrears, f"{at}/timing"),
         prorated=inputs.yes_or_no(row.get("prorated", True), f"{at}/prorated"),
-        sac=_sac(row.get("sac"), f"{at}/sac"),
+        sac=read_sac(row.get("sac"), f"{at}/sac"),
         position=position,
     )
 
@@ -146,14 +159,6 @@ def _filters(row: Mapping[str, Any], metric: Metric | None, at: str) -> dict[str
             message = f"The metric has no dimension {dimension!r}. It has: {known or 'none'}."
             raise RuleBroken(f"{at}/filters/{dimension}", "unknown_dimension", message)
     return {dimension: list(values) for dimension, values in filters.items()}
-
-
-def _sac(value: Any, pointer: str) -> str:
-    if value is None:
-        return SAC
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit() and 4 <= len(value) <= 8):
-        raise RuleBroken(pointer, "bad_sac", "A services accounting code has 4 to 8 digits.")
-    return value
 
 
 def _check_distinct(made: Sequence[PriceComponent]) -> None:

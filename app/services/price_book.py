@@ -16,6 +16,7 @@ from app.domain.pricing import Charge, Terms, Usage, price
 from app.models import PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services.components import terms_of
+from app.services.rating import Tariffs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,12 @@ class Price:
 class PriceBook:
     """The prices of the versions asked for, each version read once. Published versions never change, so a
     book may be kept for as long as a billing run takes.
+
+    `tariffs` is the same for metering: which component charges which usage.
     """
 
     def __init__(self) -> None:
+        self.tariffs = Tariffs()
         self._versions: dict[UUID, tuple[Price, ...]] = {}
 
     def of(self, version_id: UUID) -> tuple[Price, ...]:

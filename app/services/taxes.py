@@ -92,4 +92,4 @@ def rates(on: date, jurisdiction: str = INDIA) -> Rates:
         .where(TaxRate.jurisdiction == jurisdiction, TaxRate.valid_from <= on)
         .order_by(TaxRate.valid_from)
     )
-    return Rates(on, {code: rate for code, rate in db.session.execute(query)})
+    return Rates(on, {row.service_code: row.rate for row in db.session.execute(query)})

@@ -1,0 +1,36 @@
+"""Which accounts a billing run looks at: those that may owe. Whether they do is decided one by one."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select, union
+
+from app.db import db
+from app.models import ChargePosition, PlanVersion, PriceComponent, Subscription
+from app.models.plans import ComponentKind
+
+
+def accounts(until: datetime, only: Collection[UUID] | None = None) -> list[UUID]:
+    """Return the accounts with usage of a period that ended by `until` and is not invoiced, or with a price
+    that is charged without usage, in id order; `only` of them, if given.
+    """
+    used = select(ChargePosition.account_id).where(
+        ChargePosition.period_end <= until, ChargePosition.quantity != ChargePosition.invoiced_quantity
+    )
+    without_usage = or_(
+        PriceComponent.kind == ComponentKind.fixed,
+        PriceComponent.model == "flat",
+        PriceComponent.terms.has_key("minimum"),
+        PlanVersion.charge_zero_first_tier,
+    )
+    paying = (
+        select(Subscription.account_id)
+        .join(PlanVersion, PlanVersion.id == Subscription.plan_version_id)
+        .join(PriceComponent, PriceComponent.plan_version_id == PlanVersion.id)
+        .where(Subscription.start_at <= until, without_usage)
+    )
+    if only is not None:
+        used = used.where(ChargePosition.account_id.in_(only))
+        paying = paying.where(Subscription.account_id.in_(only))
+    return sorted(db.session.scalars(union(used, paying)))

@@ -1,0 +1,62 @@
+"""What is to be billed, before it becomes the lines of an invoice: one `Due` per component and period."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.domain.money import plain
+from app.domain.periods import Period, local_date
+from app.models.invoices import LineKind
+from app.services.price_book import Price
+
+# A row of a line's breakdown that takes off what earlier invoices asked for.
+INVOICED = "invoiced"
+Key = tuple[UUID, UUID, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An amount to be asked for: what a component of a subscription costs in one whole billing period, less
+    what was invoiced for that before.
+
+    `quantity` is what is new, `from_wallet` the part of `amount` that a wallet was charged for already.
+    `problem` tells why a person must look before it is billed.
+    """
+
+    price: Price
+    subscription_id: UUID
+    period: Period
+    kind: LineKind
+    description: str
+    quantity: Decimal
+    unit_price: Decimal | None
+    amount: Decimal
+    breakdown: list[dict[str, Any]]
+    from_wallet: Decimal = Decimal(0)
+    events_hash: str | None = None
+    problem: str | None = None
+
+
+def invoiced_row(quantity: Decimal, amount: Decimal) -> dict[str, Any]:
+    """Return the row of a breakdown that takes off what was invoiced before."""
+    taken = plain(-amount)
+    return {
+        "kind": INVOICED,
+        "tier": 0,
+        "quantity": plain(-quantity),
+        "unit": "0",
+        "flat": taken,
+        "amount": taken,
+    }
+
+
+def invoiced_before(breakdown: list[dict[str, Any]]) -> Decimal:
+    """Return the amount that a line takes as invoiced before."""
+    return sum((-Decimal(row["amount"]) for row in breakdown if row["kind"] == INVOICED), Decimal(0))
+
+
+def period_between(start: datetime, end: datetime, zone_name: str) -> Period:
+    """Return the period between two instants, with its local days."""
+    return Period(start, end, local_date(start, zone_name), local_date(end, zone_name))

@@ -1,0 +1,116 @@
+"""Fixed fees that are to be billed: for each period the prorated price − what issued invoices asked for.
+
+A fee in arrears is due when its period has ended, one in advance when its period begins. What was asked for
+is read from the lines of issued invoices, so a fee is billed once, and a subscription that ends within a
+period paid in advance gets the rest back.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from sqlalchemy import func, select
+
+from app.db import db
+from app.domain.invoicing import describe
+from app.domain.money import plain
+from app.domain.periods import Period, local_date, periods_between
+from app.domain.proration import prorate, share
+from app.models import Account, Invoice, InvoiceLine
+from app.models.invoices import InvoiceStatus, LineKind
+from app.models.plans import ComponentKind, Timing
+from app.services.charges import Due, Key, invoiced_row
+from app.services.price_book import Price, PriceBook
+from app.services.rating import Coverage
+
+NOTHING = Decimal(0)
+ONE = Decimal(1)
+WHOLE = Fraction(1)
+UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
+
+
+def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
+    """Return the fixed fees that are due by `until`, the oldest first. `book` has the account's subscriptions
+    loaded.
+    """
+    fees = [(coverage, _fees(coverage, book)) for coverage in book.tariffs.coverages(account.id)]
+    if not any(prices for _, prices in fees):
+        return []
+    before = invoiced(account)
+    found = []
+    for coverage, prices in fees:
+        # A fee in advance is due at the very instant at which its period starts.
+        for period in periods_between(coverage.start_at, until + timedelta.resolution, coverage.cycle):
+            for price in prices:
+                due_at = period.start if price.timing is Timing.advance else period.end
+                if due_at <= until:
+                    found.append(_due(account, coverage, price, period, before))
+    return sorted(
+        (one for one in found if one is not None), key=lambda one: (one.period.start, one.price.position)
+    )
+
+
+def invoiced(account: Account) -> dict[Key, Decimal]:
+    """Return what issued invoices have asked for each fee of the account."""
+    key = (InvoiceLine.subscription_id, InvoiceLine.component_id, InvoiceLine.period_start)
+    query = (
+        select(*key, func.sum(InvoiceLine.amount))
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(
+            Invoice.account_id == account.id,
+            Invoice.status.not_in(UNBILLED),
+            InvoiceLine.subscription_id.is_not(None),
+            InvoiceLine.metric_code.is_(None),
+        )
+        .group_by(*key)
+    )
+    return {tuple(row[:3]): row[3] for row in db.session.execute(query)}  # type: ignore[misc]
+
+
+def covered_days(coverage: Coverage, period: Period) -> tuple[date, date]:
+    """Return the local days `[first, after)` of a period that a subscription covers; the day on which it ends
+    belongs to what follows it.
+    """
+    zone_name = coverage.cycle.zone_name
+    first = max(period.start_on, local_date(coverage.start_at, zone_name))
+    if coverage.end_at is None:
+        return first, period.end_on
+    return first, max(first, min(period.end_on, local_date(coverage.end_at, zone_name)))
+
+
+def _fees(coverage: Coverage, book: PriceBook) -> Sequence[Price]:
+    return [
+        price
+        for price in book.of(coverage.version_id)
+        if price.kind is ComponentKind.fixed and price.currency == coverage.currency
+    ]
+
+
+def _due(
+    account: Account, coverage: Coverage, price: Price, period: Period, before: dict[Key, Decimal]
+) -> Due | None:
+    first, after = covered_days(coverage, period)
+    part = share(period, first, after)
+    whole = price.charge(NOTHING, 0).amount
+    wanted = prorate(whole, part if price.prorated or not part else WHOLE, price.currency)
+    asked = before.get((coverage.subscription_id, price.component_id, period.start), NOTHING)
+    amount = wanted - asked
+    if not amount:
+        return None
+    told = plain(wanted)
+    rows = [{"kind": "flat", "tier": 0, "quantity": "0", "unit": "0", "flat": told, "amount": told}]
+    if asked:
+        rows.append(invoiced_row(ONE, asked))
+    days = Period(period.start, period.end, first, max(after, first + timedelta(days=1)))
+    return Due(
+        price=price,
+        subscription_id=coverage.subscription_id,
+        period=period,
+        kind=LineKind.adjustment if asked else LineKind.fixed,
+        description=describe(price.name, days if not asked else period),
+        quantity=ONE,
+        unit_price=amount,
+        amount=amount,
+        breakdown=rows,
+    )

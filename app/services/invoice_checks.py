@@ -1,0 +1,95 @@
+"""The safety checks before an invoice is issued (DOMAIN.md §6): a wrong invoice is worse than a late one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.config import current_settings
+from app.db import db
+from app.domain.money import plain, quantize
+from app.models import Account, Invoice
+from app.models.invoices import InvoiceOrigin, InvoiceStatus, LineKind
+
+NOTHING = Decimal(0)
+TRAILING_INVOICES = 6
+UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The latest issued invoices of an account's billing runs: their totals, and where the last one ended."""
+
+    billed_until: datetime | None
+    totals: tuple[Decimal, ...]
+
+    @property
+    def mean(self) -> Decimal | None:
+        """The mean of the totals; None where there is none to compare with."""
+        return sum(self.totals, NOTHING) / len(self.totals) if self.totals else None
+
+
+def history(account: Account | UUID, currency: str) -> History:
+    """Return the latest six invoices that billing runs issued to an account."""
+    account_id = account if isinstance(account, UUID) else account.id
+    query = (
+        select(Invoice.period_end, Invoice.total)
+        .where(
+            Invoice.account_id == account_id,
+            Invoice.currency == currency,
+            Invoice.origin == InvoiceOrigin.run,
+            Invoice.status.not_in(UNBILLED),
+        )
+        .order_by(Invoice.period_end.desc())
+        .limit(TRAILING_INVOICES)
+    )
+    rows = db.session.execute(query).all()
+    return History(rows[0].period_end if rows else None, tuple(row.total for row in rows))
+
+
+def faults(invoice: Invoice) -> list[str]:
+    """Return what makes a draft wrong: it must not be issued by anybody.
+
+    Lines + taxes + round-off = total, by line and by code; a fixed fee once per subscription and period.
+    """
+    found = []
+    by_line = [Decimal(tax["amount"]) for line in invoice.lines for tax in line.taxes]
+    by_code = [Decimal(tax["amount"]) for tax in invoice.taxes]
+    if _sum(line.amount for line in invoice.lines) != invoice.subtotal:
+        found.append("The lines do not add up to the subtotal.")
+    if not _sum(by_line) == _sum(by_code) == invoice.tax_total:
+        found.append("The taxes of the lines do not add up to the tax of the invoice.")
+    if invoice.subtotal + invoice.tax_total + invoice.round_off != invoice.total:
+        found.append("Subtotal, tax and round-off do not add up to the total.")
+    if invoice.total < 0:
+        found.append("The total is negative: what is given back exceeds what is charged.")
+    fees = Counter(
+        (line.subscription_id, line.component_id, line.period_start)
+        for line in invoice.lines
+        if line.kind in {LineKind.fixed, LineKind.adjustment, LineKind.usage}
+    )
+    if any(count > 1 for count in fees.values()):
+        found.append("A component is charged twice for one period.")
+    return found
+
+
+def doubts(invoice: Invoice, before: History, problems: Sequence[str] = ()) -> list[str]:
+    """Return why a person should look at a draft first: its usage differs from what was rated, or its total
+    is far above what the account usually pays.
+    """
+    found = list(problems)
+    times, mean = current_settings().park_above_mean_times, before.mean
+    if mean and invoice.total > times * mean:
+        usual = quantize(mean, invoice.currency)
+        found.append(
+            f"The total {plain(invoice.total)} {invoice.currency} is over {times} times the usual {usual}."
+        )
+    return found
+
+
+def _sum(amounts: object) -> Decimal:
+    return sum(amounts, NOTHING)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,243 @@
+"""Invoices: drafted from what is due, looked at without side effects, and paid. `issuing` makes them
+final."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.db import db, lock
+from app.domain.invoicing import amount_due, settlement
+from app.domain.money import parse_amount, plain
+from app.domain.numbering import ist_date
+from app.domain.periods import Period
+from app.domain.states import move
+from app.domain.tax import SupplyKind
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Account, Invoice
+from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
+from app.permissions import Actor
+from app.services import audit, invoice_checks, invoice_lines, taxes
+from app.services.inputs import refusals
+from app.services.issuing import issue, park
+from app.services.price_book import PriceBook
+
+T = TypeVar("T")
+
+OPEN = (
+    InvoiceStatus.issued,
+    InvoiceStatus.partially_paid,
+    InvoiceStatus.overdue,
+    InvoiceStatus.uncollectible,
+)
+
+
+def draft_for(
+    account: Account,
+    period: Period,
+    *,
+    at: datetime,
+    lines: Sequence[Mapping[str, Any]] = (),
+    origin: InvoiceOrigin = InvoiceOrigin.run,
+    purchase_order: str | None = None,
+    book: PriceBook | None = None,
+) -> Invoice | None:
+    """Return a draft of everything an account is to be billed for by the end of `period`, as of `at`, or None
+    where nothing was used and nothing is owed. `lines` of a person are added to it.
+
+    Usage and fees of earlier periods that no invoice has asked for are on it too, each line with its own
+    period. What a person should look at first makes it parked, with the reason.
+
+    Raises:
+        Conflict: a billing run has made an invoice for this account and period; no registration of the seller
+            or no tax rate is entered.
+        Invalid: a line that cannot be used; a State that does not exist.
+    """
+    book = book or PriceBook()
+    manual = invoice_lines.read_manual(lines, account.currency)
+    before = invoice_checks.history(account, account.currency)
+    dues = invoice_lines.due(account, period.end, billed_until=before.billed_until, book=book)
+    if not dues and not manual:
+        return None
+    on = ist_date(at)
+    registration = taxes.get_registration(on)
+    supply = taxes.supply_to(account.customer, registration, on=on)
+    made = invoice_lines.make(dues, manual, supply=supply, rates=taxes.rates(on), currency=account.currency)
+    export = supply.kind is SupplyKind.export
+    invoice = Invoice(
+        account=account,
+        customer=account.customer,
+        registration=registration,
+        kind=InvoiceKind.export_invoice if export else InvoiceKind.tax_invoice,
+        origin=origin,
+        status=InvoiceStatus.draft,
+        currency=account.currency,
+        period_start=period.start,
+        period_end=period.end,
+        place_of_supply=supply.place,
+        reverse_charge=False,
+        purchase_order=purchase_order or account.settings.get("purchase_order"),
+        subtotal=made.totals.subtotal,
+        tax_total=made.totals.tax_total,
+        round_off=made.totals.round_off,
+        total=made.totals.total,
+        paid_from_wallet=Decimal(0),
+        amount_paid=Decimal(0),
+        taxes=invoice_lines.taxes_json(made.totals.taxes, account.currency),
+        lines=made.lines,
+    )
+    _flush(invoice)
+    if made.problems:
+        park(invoice, made.problems)
+    return invoice
+
+
+def draft_by_hand(
+    account: Account,
+    period: Period,
+    *,
+    lines: Sequence[Mapping[str, Any]] = (),
+    purchase_order: str | None = None,
+    at: datetime,
+    actor: Actor,
+) -> Invoice:
+    """Make the draft that a person asks for; it is issued by `issue`, and nothing is billed before.
+
+    Raises:
+        Conflict: there is nothing to bill; else as `draft_for` says.
+        Invalid: as `draft_for` says.
+    """
+    invoice = draft_for(
+        account, period, at=at, lines=lines, origin=InvoiceOrigin.manual, purchase_order=purchase_order
+    )
+    if invoice is None:
+        raise Conflict("The account has used nothing and owes nothing in this period: add a line.")
+    summary = f"An invoice for {account.name} was drafted"
+    after = {"total": plain(invoice.total), "currency": invoice.currency, "lines": len(invoice.lines)}
+    audit.record(actor, "invoice.drafted", invoice, summary=summary, at=at, after=after)
+    return invoice
+
+
+def preview(
+    account: Account,
+    period: Period,
+    show: Callable[[Invoice], T],
+    *,
+    at: datetime,
+    lines: Sequence[Mapping[str, Any]] = (),
+    book: PriceBook | None = None,
+) -> T | None:
+    """Return what `show` makes of the draft of an account and period, or None where there is nothing to bill;
+    the draft itself is undone and leaves nothing.
+
+    Raises:
+        Conflict, Invalid: as `draft_for` says.
+    """
+    attempt = db.session.begin_nested()
+    try:
+        invoice = draft_for(account, period, at=at, lines=lines, origin=InvoiceOrigin.manual, book=book)
+        return None if invoice is None else show(invoice)
+    finally:
+        attempt.rollback()
+
+
+def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor) -> Invoice:
+    """Note that `amount` was paid for an issued invoice, which becomes paid or partially paid.
+
+    Raises:
+        Conflict: the invoice waits for no money: a draft, paid or cancelled.
+        Invalid: the amount is not positive, too precise, or more than is due.
+    """
+    (invoice,) = lock(Invoice, [invoice.id])
+    if invoice.status not in OPEN:
+        raise Conflict(f"The invoice is {invoice.status} and waits for no payment.")
+    with refusals():
+        paid = parse_amount(plain(amount), invoice.currency, pointer="/amount")
+    due = amount_due(invoice.total, invoice.amount_paid)
+    if paid > due:
+        message = f"Only {plain(due)} {invoice.currency} is due on {invoice}."
+        raise Invalid.at("/amount", message, code="too_large")
+    before = {"status": invoice.status, "amount_paid": invoice.amount_paid}
+    invoice.amount_paid += paid
+    _settle(invoice, on=ist_date(at))
+    audit.record(
+        actor,
+        "invoice.paid",
+        invoice,
+        summary=f"{plain(paid)} {invoice.currency} was paid for {invoice}",
+        at=at,
+        before=before,
+        after={"status": invoice.status, "amount_paid": invoice.amount_paid},
+    )
+    return invoice
+
+
+def mark_overdue(*, at: datetime, actor: Actor) -> int:
+    """Mark every invoice whose due day has passed (in India's time) and that is not paid; return how many."""
+    waiting = (InvoiceStatus.issued, InvoiceStatus.partially_paid)
+    late = (Invoice.status.in_(waiting), Invoice.due_on < ist_date(at), Invoice.amount_paid < Invoice.total)
+    ids = list(db.session.scalars(select(Invoice.id).where(*late)))
+    marked = [invoice for invoice in lock(Invoice, ids) if invoice.status in waiting]
+    for invoice in marked:
+        before = invoice.status
+        invoice.status = InvoiceStatus(move("invoice", before, InvoiceStatus.overdue))
+        audit.record(
+            actor,
+            "invoice.overdue",
+            invoice,
+            summary=f"{invoice} was due on {invoice.due_on} and is not paid",
+            at=at,
+            before={"status": before},
+            after={"status": invoice.status},
+        )
+    return len(marked)
+
+
+def get(invoice_id: UUID) -> Invoice:
+    """Return the invoice with this id, its lines loaded.
+
+    Raises:
+        NotFound: there is none.
+    """
+    loaded = (joinedload(Invoice.account), joinedload(Invoice.customer), selectinload(Invoice.lines))
+    invoice = db.session.scalar(select(Invoice).where(Invoice.id == invoice_id).options(*loaded))
+    if invoice is None:
+        raise NotFound("There is no such invoice.")
+    return invoice
+
+
+def _settle(invoice: Invoice, *, on: date) -> None:
+    assert invoice.due_on is not None
+    status = InvoiceStatus(settlement(invoice.total, invoice.amount_paid, due_on=invoice.due_on, today=on))
+    if invoice.status is InvoiceStatus.uncollectible and status is InvoiceStatus.overdue:
+        status = InvoiceStatus.partially_paid
+    if status is not invoice.status:
+        with refusals():
+            invoice.status = InvoiceStatus(move("invoice", invoice.status, status))
+
+
+def _flush(invoice: Invoice) -> None:
+    try:
+        with db.session.begin_nested():
+            db.session.add(invoice)
+    except IntegrityError as error:
+        if "uq_invoices_one_per_period" in str(error.orig):
+            raise Conflict("A billing run has made an invoice for this account and period.") from None
+        raise
+
+
+__all__ = [
+    "draft_by_hand",
+    "draft_for",
+    "get",
+    "issue",
+    "mark_overdue",
+    "park",
+    "preview",
+    "record_payment",
+]

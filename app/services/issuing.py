@@ -1,0 +1,150 @@
+"""Making an invoice final: checks, number, immutable content and what follows, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+from app.db import db, lock
+from app.domain.invoicing import canonical_json, settlement
+from app.domain.money import plain
+from app.domain.numbering import ist_date
+from app.domain.states import move
+from app.errors import Conflict
+from app.models import ChargePosition, Invoice, InvoiceLine, Subscription, Wallet
+from app.models.customers import BillingMode
+from app.models.invoices import InvoiceStatus, LineKind
+from app.permissions import Actor
+from app.services import (
+    audit,
+    fee_charges,
+    invoice_checks,
+    numbers,
+    outbox,
+    snapshots,
+    usage_charges,
+    wallets,
+)
+from app.services.charges import Key, invoiced_before
+from app.services.inputs import refusals
+from app.services.price_book import PriceBook
+
+NOTHING = Decimal(0)
+UNNUMBERED = frozenset({InvoiceStatus.draft, InvoiceStatus.parked})
+
+Moves = list[tuple[InvoiceLine, ChargePosition]]
+
+
+def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | None = None) -> Invoice:
+    """Issue a draft: number, date, immutable content, its usage marked as invoiced, its PDF promised.
+
+    A draft with a fault, or one whose total is far above the usual, is parked instead: look at `status`. A
+    parked one that a person issues is issued, unless it is wrong. One that is issued already stays as it is.
+
+    Raises:
+        Conflict: usage or fees of this draft were billed by another invoice meanwhile: draft it again.
+        Invalid: the series of numbers is full.
+    """
+    (invoice,) = lock(Invoice, [invoice.id])
+    if invoice.status not in UNNUMBERED:
+        return invoice
+    objections = invoice_checks.faults(invoice)
+    if not objections and invoice.status is InvoiceStatus.draft:
+        before = invoice_checks.history(invoice.account_id, invoice.currency)
+        objections = invoice_checks.doubts(invoice, before)
+    if objections:
+        park(invoice, objections)
+        summary = f"An invoice for {invoice.account.name} was parked"
+        after = {"status": invoice.status, "reason": invoice.parked_reason}
+        audit.record(actor, "invoice.parked", invoice, summary=summary, at=at, after=after)
+        return invoice
+    moves = _check_unbilled(invoice)
+    _pay_from_wallet(invoice, moves, at, actor)
+    _make_final(invoice, at, book or PriceBook())
+    for line, position in moves:
+        position.invoiced_quantity += line.quantity
+        position.invoiced_amount += line.amount
+    outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
+    audit.record(
+        actor,
+        "invoice.issued",
+        invoice,
+        summary=f"{invoice.number} was issued to {invoice.customer.name}",
+        at=at,
+        after={"number": invoice.number, "total": plain(invoice.total), "currency": invoice.currency},
+    )
+    return invoice
+
+
+def park(invoice: Invoice, reasons: Sequence[str]) -> None:
+    """Keep a draft from being issued until a person has looked at it."""
+    invoice.parked_reason = " ".join(reasons)
+    if invoice.status is not InvoiceStatus.parked:
+        with refusals():
+            invoice.status = InvoiceStatus(move("invoice", invoice.status, InvoiceStatus.parked))
+
+
+def _check_unbilled(invoice: Invoice) -> Moves:
+    """Lock what the lines charge for and return it, if no other invoice has asked for it since the draft."""
+    usage = [line for line in invoice.lines if line.metric_code is not None]
+    fees = [line for line in invoice.lines if line.metric_code is None and line.kind is not LineKind.manual]
+    positions = usage_charges.lock_positions([_key(line) for line in usage])
+    stale = [
+        line for line in usage if positions[_key(line)].invoiced_amount != invoiced_before(line.breakdown)
+    ]
+    if fees:
+        lock(Subscription, {line.subscription_id for line in fees})
+        asked = fee_charges.invoiced(invoice.account)
+        stale += [line for line in fees if asked.get(_key(line), NOTHING) != invoiced_before(line.breakdown)]
+    if stale:
+        raise Conflict(f"{stale[0].description}: another invoice has billed it since. Make the draft again.")
+    return [(line, positions[_key(line)]) for line in usage]
+
+
+def _key(line: InvoiceLine) -> Key:
+    assert line.subscription_id
+    assert line.component_id
+    assert line.period_start
+    return line.subscription_id, line.component_id, line.period_start
+
+
+def _pay_from_wallet(invoice: Invoice, moves: Moves, at: datetime, actor: Actor) -> None:
+    """Note what the account's wallet has paid of the usage; what it owes is asked for by the invoice."""
+    if invoice.account.billing_mode is not BillingMode.prepaid:
+        return
+    charged = sum((usage_charges.from_wallet(position, line.amount) for line, position in moves), NOTHING)
+    found = wallets.find_for(invoice.account)
+    if charged <= 0 or found is None:
+        return
+    (wallet,) = lock(Wallet, [found.id])
+    owed = min(wallet.receivable, charged)
+    if owed:
+        wallets.bill_receivable(wallet, owed, invoice, at=at, actor=actor)
+    invoice.paid_from_wallet = invoice.amount_paid = charged - owed
+
+
+def _make_final(invoice: Invoice, at: datetime, book: PriceBook) -> None:
+    invoice.issued_at = at
+    invoice.issued_on = ist_date(at)
+    invoice.due_on = invoice.issued_on + timedelta(days=invoice.account.payment_terms_days)
+    invoice.parked_reason = None
+    # The lines go first: the database refuses a change to the lines of a numbered invoice.
+    db.session.flush()
+    with db.session.no_autoflush:
+        _number(invoice, book)
+    db.session.flush()
+
+
+def _number(invoice: Invoice, book: PriceBook) -> None:
+    assert invoice.issued_on is not None
+    assert invoice.due_on is not None
+    invoice.number = numbers.take(invoice.registration, invoice.kind, on=invoice.issued_on)
+    status = InvoiceStatus(
+        settlement(invoice.total, invoice.amount_paid, due_on=invoice.due_on, today=invoice.issued_on)
+    )
+    with refusals():
+        invoice.status = InvoiceStatus(move("invoice", invoice.status, InvoiceStatus.issued))
+        if status is not InvoiceStatus.issued:
+            invoice.status = InvoiceStatus(move("invoice", InvoiceStatus.issued, status))
+    invoice.snapshot = snapshots.of(invoice, book)
+    invoice.snapshot_sha256 = sha256(canonical_json(invoice.snapshot)).digest()

@@ -1,0 +1,127 @@
+"""The immutable content of an issued invoice: everything its documents show, as plain JSON (DOMAIN.md §6).
+
+Amounts, rates (percent) and quantities are decimal strings, dates are ISO 8601 and both days of the period
+belong to it. The bytes are canonical, so the same invoice always has the same SHA-256.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from babel import Locale
+
+from app.domain.money import plain, quantize
+from app.domain.periods import local_date
+from app.domain.places import INDIA, STATES
+from app.domain.tax import SupplyKind
+from app.models import Customer, Invoice, InvoiceLine, SellerRegistration
+from app.models.invoices import InvoiceKind
+from app.services import taxes
+from app.services.price_book import PriceBook
+
+TITLES = {
+    InvoiceKind.tax_invoice: "Tax Invoice",
+    InvoiceKind.export_invoice: "Export Invoice",
+    InvoiceKind.credit_note: "Credit Note",
+}
+
+
+def of(invoice: Invoice, book: PriceBook) -> dict[str, Any]:
+    """Return the content of an invoice that has its number and dates."""
+    assert invoice.issued_on is not None
+    account, customer, seller = invoice.account, invoice.customer, invoice.registration
+    currency = invoice.currency
+    supply = taxes.supply_to(customer, seller, on=invoice.issued_on)
+    last = local_date(invoice.period_end, account.timezone) - timedelta(days=1)
+    zero_rated = supply.kind in {SupplyKind.export, SupplyKind.sez} and not supply.taxes
+
+    def money(amount: Decimal) -> str:
+        return str(quantize(amount, currency))
+
+    return {
+        "number": invoice.number,
+        "kind": str(invoice.kind),
+        "title": TITLES[invoice.kind],
+        "currency": currency,
+        "issued_on": invoice.issued_on.isoformat(),
+        "due_on": invoice.due_on.isoformat() if invoice.due_on else None,
+        "period": {
+            "start_on": local_date(invoice.period_start, account.timezone).isoformat(),
+            "end_on": last.isoformat(),
+        },
+        "purchase_order": invoice.purchase_order,
+        "seller": {**_seller(seller), "lut": seller.lut_number if zero_rated else None},
+        "buyer": _buyer(customer),
+        "place_of_supply": {"code": invoice.place_of_supply, "name": STATES[invoice.place_of_supply]},
+        "reverse_charge": invoice.reverse_charge,
+        "endorsement": supply.endorsement,
+        "lines": [_line(line, currency, book) for line in invoice.lines],
+        "taxes": invoice.taxes,
+        "subtotal": money(invoice.subtotal),
+        "tax_total": money(invoice.tax_total),
+        "round_off": money(invoice.round_off),
+        "total": money(invoice.total),
+        "paid_from_wallet": money(invoice.paid_from_wallet),
+        "amount_due": money(invoice.amount_due),
+        "notes": _notes(invoice, seller),
+    }
+
+
+def _seller(seller: SellerRegistration) -> dict[str, Any]:
+    place = f"{seller.city} {seller.postal_code}, {STATES[seller.state_code]}"
+    return {
+        "name": seller.legal_name,
+        "address": [line for line in (seller.address_line1, seller.address_line2, place) if line],
+        "gstin": seller.gstin,
+        "state_code": seller.state_code,
+        "state": STATES[seller.state_code],
+    }
+
+
+def _buyer(customer: Customer) -> dict[str, Any]:
+    at_home = customer.country == INDIA
+    state = STATES.get(customer.state_code or "") if at_home else customer.state_code
+    city = " ".join(part for part in (customer.city, customer.postal_code) if part)
+    place = ", ".join(part for part in (city, state) if part)
+    country = Locale("en").territories.get(customer.country, customer.country)
+    return {
+        "name": customer.name,
+        "address": [
+            line for line in (customer.address_line1, customer.address_line2, place, country) if line
+        ],
+        "gstin": customer.gstin,
+        "state_code": customer.state_code if at_home else None,
+        "state": state if at_home else None,
+        "country": customer.country,
+        "tax_treatment": str(customer.tax_treatment),
+    }
+
+
+def _line(line: InvoiceLine, currency: str, book: PriceBook) -> dict[str, Any]:
+    price = None
+    if line.plan_version_id is not None and line.component_id is not None:
+        price = book.price(line.plan_version_id, line.component_id)
+    return {
+        "n": line.n,
+        "kind": str(line.kind),
+        "description": line.description,
+        "sac": line.sac,
+        "metric": line.metric_code,
+        "unit": line.unit,
+        "quantity": plain(line.quantity),
+        "unit_price": None if line.unit_price is None else plain(line.unit_price),
+        "amount": str(quantize(line.amount, currency)),
+        "taxes": line.taxes,
+        "breakdown": line.breakdown,
+        "plan_version": price.version_label if price else None,
+        "component": price.code if price else None,
+        "events_hash": line.events_hash,
+    }
+
+
+def _notes(invoice: Invoice, seller: SellerRegistration) -> str | None:
+    if invoice.amount_due <= 0:
+        return "Paid in full. Nothing is left to be paid."
+    days = invoice.account.payment_terms_days
+    terms = f"Please pay within {days} days of the date of this invoice." if days else "Please pay at once."
+    return "\n".join(line for line in (terms, seller.bank_details) if line)

@@ -1,0 +1,180 @@
+"""Usage that is to be billed: for each charge position price(quantity) − invoiced amount (DOMAIN.md §4).
+
+A position that was never invoiced becomes a usage line; usage that came late becomes an adjustment for the
+difference only. Nothing is dropped, and no issued invoice changes.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+
+from sqlalchemy import Text, cast, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from app.db import db
+from app.domain.invoicing import describe, unit_price
+from app.domain.money import plain
+from app.domain.periods import periods_between
+from app.domain.proration import share
+from app.ids import new_id
+from app.models import Account, ChargePosition, UsageRollup
+from app.models.invoices import LineKind
+from app.models.plans import ComponentKind
+from app.services.charges import Due, Key, invoiced_row, period_between
+from app.services.fee_charges import covered_days
+from app.services.metering import rollups_of
+from app.services.price_book import Price, PriceBook
+from app.services.rating import Coverage
+
+NOTHING = Decimal(0)
+
+
+def due(account: Account, until: datetime, *, billed_until: datetime | None, book: PriceBook) -> list[Due]:
+    """Return what is to be billed for the usage of all periods that ended by `until`, the oldest first.
+
+    `book` has the account's subscriptions loaded. `billed_until` is where the last invoice ended: usage of
+    before that came late. The positions returned stay locked.
+    """
+    coverages = {each.subscription_id: each for each in book.tariffs.coverages(account.id)}
+    _cover_periods_without_usage(account, coverages.values(), until, book)
+    positions = _lock_open_positions(account, until)
+    evidence = _evidence(account, positions, book)
+    found = []
+    for position in positions:
+        coverage = coverages[position.subscription_id]
+        price = book.price(coverage.version_id, position.component_id)
+        one = _due(account, coverage, position, price, billed_until, evidence.get(key_of(position)))
+        if one is not None:
+            found.append(one)
+    return sorted(found, key=lambda one: (one.period.start, one.price.position))
+
+
+def key_of(position: ChargePosition) -> Key:
+    """Return the key by which lines and positions find each other."""
+    return position.subscription_id, position.component_id, position.period_start
+
+
+def lock_positions(keys: Collection[Key]) -> dict[Key, ChargePosition]:
+    """Lock these positions, in the order in which metering locks them, and return them freshly read."""
+    columns = (ChargePosition.subscription_id, ChargePosition.component_id, ChargePosition.period_start)
+    query = select(ChargePosition).where(tuple_(*columns).in_(list(keys))).order_by(*columns)
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    return {key_of(each): each for each in db.session.scalars(locked)} if keys else {}
+
+
+def from_wallet(position: ChargePosition, amount: Decimal) -> Decimal:
+    """Return the part of a line's amount that the wallet was charged for and no invoice has shown yet."""
+    charged = position.charged_amount - position.invoiced_amount
+    return max(min(charged, max(amount, NOTHING)), min(amount, NOTHING))
+
+
+def _due(
+    account: Account,
+    coverage: Coverage,
+    position: ChargePosition,
+    price: Price,
+    billed_until: datetime | None,
+    evidence: tuple[Decimal, str] | None,
+) -> Due | None:
+    charge = price.charge(position.quantity, position.events)
+    amount = charge.amount - position.invoiced_amount
+    quantity = position.quantity - position.invoiced_quantity
+    if not amount and not quantity:
+        return None
+    period = period_between(position.period_start, position.period_end, account.timezone)
+    rows = charge.breakdown_json()
+    seen = bool(position.invoiced_quantity or position.invoiced_amount)
+    if seen:
+        rows.append(invoiced_row(position.invoiced_quantity, position.invoiced_amount))
+    late = seen or (billed_until is not None and position.period_end <= billed_until)
+    rated, digest = evidence or (NOTHING, sha256().hexdigest())
+    problem = None
+    if price.adds and rated != position.quantity:
+        problem = f"{price.code}: {plain(position.quantity)} was rated, {plain(rated)} was used."
+    return Due(
+        price=price,
+        subscription_id=position.subscription_id,
+        period=period,
+        kind=LineKind.adjustment if late else LineKind.usage,
+        description=describe(f"{price.name}, late usage" if late else price.name, period),
+        quantity=quantity,
+        unit_price=unit_price(charge),
+        amount=amount,
+        breakdown=rows,
+        from_wallet=from_wallet(position, amount) if coverage.prepaid else NOTHING,
+        events_hash=digest,
+        problem=problem,
+    )
+
+
+def _lock_open_positions(account: Account, until: datetime) -> list[ChargePosition]:
+    """Lock and return the positions that may have something left to bill, in the order metering locks
+    them."""
+    left = (ChargePosition.quantity != ChargePosition.invoiced_quantity) | (
+        ChargePosition.invoiced_quantity == 0
+    )
+    query = (
+        select(ChargePosition)
+        .where(ChargePosition.account_id == account.id, ChargePosition.period_end <= until, left)
+        .order_by(ChargePosition.subscription_id, ChargePosition.component_id, ChargePosition.period_start)
+        .with_for_update()
+    )
+    return list(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def _evidence(
+    account: Account, positions: Sequence[ChargePosition], book: PriceBook
+) -> dict[Key, tuple[Decimal, str]]:
+    """Return for each position the sum of the rollups behind it and the hash of them: what was used, where it
+    was counted, by how many events.
+    """
+    if not positions:
+        return {}
+    first = min(position.period_start for position in positions)
+    after = max(position.period_end for position in positions)
+    query = rollups_of(account.id, first).where(UsageRollup.bucket_at < after)
+    order = (UsageRollup.metric_id, UsageRollup.bucket_at, cast(UsageRollup.dimensions, Text))
+    wanted = {key_of(position) for position in positions}
+    sums: dict[Key, Decimal] = dict.fromkeys(wanted, NOTHING)
+    hashes = {key: sha256() for key in wanted}
+    for row in db.session.execute(query.order_by(*order)):
+        place = book.tariffs.place(account.id, row.metric_id, row.bucket_at, row.dimensions)
+        if place is None or place.key not in wanted:
+            continue
+        sums[place.key] += row.quantity
+        parts = (row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events))
+        hashes[place.key].update(("|".join(parts) + "\n").encode())
+    return {key: (sums[key], hashes[key].hexdigest()) for key in wanted}
+
+
+def _cover_periods_without_usage(
+    account: Account, coverages: Iterable[Coverage], until: datetime, book: PriceBook
+) -> None:
+    """Make the missing positions of components that cost something also where nothing was used."""
+    rows = []
+    for coverage in coverages:
+        prices = [
+            price
+            for price in book.of(coverage.version_id)
+            if price.kind is ComponentKind.usage
+            and price.charged_without_usage
+            and price.currency == coverage.currency
+        ]
+        for period in periods_between(coverage.start_at, until, coverage.cycle) if prices else ():
+            if period.end > until or not share(period, *covered_days(coverage, period)):
+                continue
+            rows += [
+                {
+                    "id": new_id(),
+                    "account_id": account.id,
+                    "subscription_id": coverage.subscription_id,
+                    "component_id": price.component_id,
+                    "period_start": period.start,
+                    "period_end": period.end,
+                    "currency": coverage.currency,
+                }
+                for price in prices
+            ]
+    if rows:
+        db.session.execute(insert(ChargePosition).on_conflict_do_nothing(), rows)
