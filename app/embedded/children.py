@@ -23,14 +23,14 @@ PRODUCT = Program(
     migrate=("{python}", "-m", "flask", "--app", "wsgi", "db", "upgrade"),
     seed=("{python}", "-m", "flask", "--app", "wsgi", "seed"),
     children={
-        "sandbox": (
-            *("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
-            *("--webhook-url", "{public_url}", "--data", "{data}/sandbox"),
-        ),
         "web": (
             *("{python}", "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}"),
             *("--workers", "2", "--blocking-threads", "8", "--backlog", "1024", "--no-ws", "--http", "1"),
             *("--respawn-failed-workers", "--workers-kill-timeout", "5", "wsgi:app"),
+        ),
+        "sandbox": (
+            *("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
+            *("--webhook-url", "{public_url}", "--data", "{data}/sandbox"),
         ),
         # Both serve every queue, each another one first, so that neither metering nor documents wait long.
         "worker-1": ("{python}", "-m", "jobs.worker", "--queues", "metering,default,billing,documents"),

@@ -12,6 +12,8 @@ LINES_AT_ONCE = 20
 _ERROR = re.compile(
     r'"level": ?"(error|critical)"|\[(error|critical) *\]|\b(ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback'
 )
+# PostgreSQL calls it fatal to the connection when somebody asks while it starts or stops.
+_HARMLESS = re.compile(r"the database system is (starting up|shutting down|not yet accepting connections)")
 
 
 @dataclass
@@ -43,7 +45,8 @@ class LogTail:
         if size > LARGEST_BYTES:
             self._rotate()
         lines = text.decode("utf-8", errors="replace").splitlines()
-        return [f"{self.name} | {line}" for line in lines if _ERROR.search(line)][-LINES_AT_ONCE:]
+        errors = [line for line in lines if _ERROR.search(line) and not _HARMLESS.search(line)]
+        return [f"{self.name} | {line}" for line in errors[-LINES_AT_ONCE:]]
 
     def _rotate(self) -> None:
         shutil.copyfile(self.path, self.path.with_suffix(".log.1"))

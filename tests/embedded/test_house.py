@@ -60,6 +60,7 @@ def test_only_errors_of_a_log_are_shown_and_each_once(tmp_path: Path) -> None:
     tail = LogTail("web", log)
     with log.open("a") as file:
         file.write('{"event": "served", "level": "info"}\n{"event": "broken", "level": "error"}\nFATAL: no\n')
+        file.write("FATAL:  the database system is starting up\n")
     assert tail.new_errors() == ['web | {"event": "broken", "level": "error"}', "web | FATAL: no"]
     assert tail.new_errors() == []
 
