@@ -1,7 +1,13 @@
-"""The portal edge."""
+"""The customers' pages: what they owe and own, what they used, and how to pay."""
 
 from flask import Flask
 
+from app.portal import dashboard, invoices, payments, usage, wallets
+from app.portal.guard import blueprint
+
+PAGES = (dashboard, invoices, payments, usage, wallets)
+
 
 def init_app(app: Flask) -> None:
-    """Enter the routes of this edge."""
+    """Enter the pages of the portal; each module of `PAGES` puts its own on the blueprint."""
+    app.register_blueprint(blueprint)

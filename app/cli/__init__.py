@@ -1,0 +1,13 @@
+"""The commands: `flask seed`, `import-events`, `billing run`, `verify`, `create-user`, `api-key create`."""
+
+from flask import Flask
+
+from app.cli import billing, imports, keys, people, seed
+
+COMMANDS = (seed.seed, imports.import_events, billing.billing, people.create_user, keys.api_key)
+
+
+def init_app(app: Flask) -> None:
+    """Enter the commands."""
+    for command in COMMANDS:
+        app.cli.add_command(command)

@@ -1,0 +1,54 @@
+"""The gate of the portal: only customers pass, and each page gets nothing but the customer's own id to ask
+with.
+"""
+
+from datetime import date
+from uuid import UUID
+
+from flask import Blueprint
+from flask_login import current_user
+
+from app import clock
+from app.domain.periods import local_date
+from app.errors import Forbidden, Unauthorized
+from app.services import own
+
+blueprint = Blueprint("portal", __name__, url_prefix="/portal")
+
+NAVIGATION = (
+    ("portal.dashboard", "Dashboard", "layout-dashboard"),
+    ("portal.list_invoices", "Invoices", "file-invoice"),
+    ("portal.usage", "Usage", "chart-bar"),
+    ("portal.list_wallets", "Wallet", "wallet"),
+)
+
+
+@blueprint.before_request
+def require_customer() -> None:
+    """Let customers pass.
+
+    Raises:
+        Unauthorized: nobody is signed in.
+        Forbidden: a member of staff, whose place is the back office.
+    """
+    if not current_user.is_authenticated:
+        raise Unauthorized("Sign in to continue.")
+    if current_user.customer_id is None:
+        raise Forbidden("The portal is for customers. Staff find the same figures in the back office.")
+
+
+@blueprint.context_processor
+def navigation() -> dict[str, object]:
+    """Give the templates the sections and the day it is for the reader."""
+    return {"sections": NAVIGATION, "today": today(), "period_days": own.period_days}
+
+
+def own_id() -> UUID:
+    """Return the id of the customer whose person is signed in."""
+    customer_id: UUID = current_user.customer_id
+    return customer_id
+
+
+def today() -> date:
+    """Return the local day of the person who looks."""
+    return local_date(clock.now(), current_user.timezone)

@@ -1,0 +1,187 @@
+"""What one customer used: this month by metric, day by day, and by what they are charged for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Date, cast, func, literal, select
+from sqlalchemy.orm import contains_eager, joinedload
+
+from app.db import db
+from app.domain.periods import ONE_DAY, calendar_month, day_start, local_date
+from app.domain.pricing import Usage, parse_terms, price
+from app.models import Account, ChargePosition, Metric, PriceComponent, UsageRollup
+from app.models.plans import ComponentKind
+
+HUNDRED = Decimal(100)
+DAYS_SHOWN = 30
+MONTHS_SHOWN = 6
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of a metric was used this month, and the limit that the account has for it, if any."""
+
+    metric: Metric
+    quantity: Decimal
+    limit: Decimal | None
+
+    @property
+    def percent(self) -> int | None:
+        """The whole percent of the limit that is used."""
+        return int(self.quantity / self.limit * HUNDRED) if self.limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The local days `[first_on, after_on)` of a zone; `month` where they are a billing month."""
+
+    key: str
+    label: str
+    first_on: date
+    after_on: date
+    month: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """One price component's share of a month: what was used and what it costs so far."""
+
+    name: str
+    metric: str
+    unit: str
+    quantity: Decimal
+    amount: Decimal
+    currency: str
+    percent: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The figures of a chart: days, and per line of it a quantity for each day."""
+
+    metric: Metric
+    days: list[str]
+    lines: list[tuple[str, list[Decimal]]]
+
+
+def windows(at: datetime, zone: str) -> list[Window]:
+    """Return the periods that usage can be looked at by: the last 30 days and the last months."""
+    today = local_date(at, zone)
+    recent = Window(
+        "30d", "Last 30 days", today - timedelta(days=DAYS_SHOWN - 1), today + ONE_DAY, month=False
+    )
+    months, first = [], today.replace(day=1)
+    for _ in range(MONTHS_SHOWN):
+        period = calendar_month(f"{first:%Y-%m}", zone)
+        months.append(Window(f"{first:%Y-%m}", f"{first:%B %Y}", first, period.end_on, month=True))
+        first = (first - ONE_DAY).replace(day=1)
+    return [*months[:1], recent, *months[1:]]
+
+
+def this_month(accounts: Sequence[Account], *, at: datetime, zone: str) -> list[Used]:
+    """Return the usage of the current month by metric, the most used first."""
+    month = windows(at, zone)[0]
+    total = func.sum(UsageRollup.quantity)
+    query = (
+        select(Metric, total)
+        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
+        .where(*_within(accounts, month, zone))
+        .group_by(Metric.id)
+        .order_by(func.sum(UsageRollup.events).desc(), Metric.code)
+    )
+    return [Used(metric, used, _limit(accounts, metric)) for metric, used in db.session.execute(query)]
+
+
+def trends(accounts: Sequence[Account], window: Window, zone: str) -> list[Trend]:
+    """Return the usage of each metric by local day, split by the metric's first dimension."""
+    used = db.session.scalars(
+        select(Metric)
+        .where(Metric.id.in_(select(UsageRollup.metric_id).where(*_within(accounts, window, zone))))
+        .order_by(Metric.code)
+    )
+    return [_trend(metric, accounts, window, zone) for metric in used]
+
+
+def charged(accounts: Sequence[Account], window: Window) -> list[Charged]:
+    """Return what each price component charges for a month so far, the dearest first, per currency."""
+    query = (
+        select(ChargePosition)
+        .join(ChargePosition.component)
+        .options(
+            contains_eager(ChargePosition.component).joinedload(PriceComponent.metric),
+            joinedload(ChargePosition.account),
+        )
+        .where(
+            ChargePosition.account_id.in_([account.id for account in accounts]),
+            PriceComponent.kind == ComponentKind.usage,
+        )
+    )
+    found: dict[tuple[str, str], list[Any]] = {}
+    for position in db.session.scalars(query.where(*_overlapping(window, accounts))):
+        component = position.component
+        key = (component.name, position.currency)
+        row = found.setdefault(key, [component, Decimal(0), Decimal(0)])
+        row[1] += position.quantity
+        row[2] += price(
+            parse_terms(component.model, component.terms), Usage(position.quantity), position.currency
+        ).amount
+    totals: dict[str, Decimal] = {}
+    for (_name, currency), (_component, _quantity, amount) in found.items():
+        totals[currency] = totals.get(currency, Decimal(0)) + amount
+    rows = [
+        Charged(
+            name,
+            one.metric.name,
+            one.metric.unit,
+            quantity,
+            amount,
+            currency,
+            _share(amount, totals[currency]),
+        )
+        for (name, currency), (one, quantity, amount) in found.items()
+    ]
+    return sorted(rows, key=lambda row: (row.currency, -row.amount, row.name))
+
+
+def _trend(metric: Metric, accounts: Sequence[Account], window: Window, zone: str) -> Trend:
+    day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
+    kind = UsageRollup.dimensions[metric.dimensions[0]].astext if metric.dimensions else literal(metric.unit)
+    query = (
+        select(day, kind, func.sum(UsageRollup.quantity))
+        .where(UsageRollup.metric_id == metric.id, *_within(accounts, window, zone))
+        .group_by(day, kind)
+    )
+    by_kind: dict[str, dict[date, Decimal]] = {}
+    for on, value, quantity in db.session.execute(query):
+        by_kind.setdefault(value or OTHER, {})[on] = quantity
+    axis = [window.first_on + timedelta(days=n) for n in range((window.after_on - window.first_on).days)]
+    names = sorted(by_kind, key=lambda name: -sum(by_kind[name].values()))
+    lines = [(name, [by_kind[name].get(on, Decimal(0)) for on in axis]) for name in names]
+    return Trend(metric, [f"{on.day} {on:%b}" for on in axis], lines)
+
+
+def _within(accounts: Sequence[Account], window: Window, zone: str) -> tuple[Any, ...]:
+    start, end = day_start(window.first_on, zone), day_start(window.after_on, zone)
+    ids = [account.id for account in accounts]
+    return UsageRollup.account_id.in_(ids), UsageRollup.bucket_at >= start, UsageRollup.bucket_at < end
+
+
+def _overlapping(window: Window, accounts: Sequence[Account]) -> tuple[Any, ...]:
+    zone = accounts[0].timezone if accounts else "UTC"
+    start, end = day_start(window.first_on, zone), day_start(window.after_on, zone)
+    return ChargePosition.period_start >= start, ChargePosition.period_start < end
+
+
+def _limit(accounts: Sequence[Account], metric: Metric) -> Decimal | None:
+    """Return the sum of the accounts' monthly limits (`settings.limits`) of a metric, None without any."""
+    limits = [account.settings.get("limits", {}).get(metric.code) for account in accounts]
+    stated = [Decimal(str(limit)) for limit in limits if limit is not None]
+    return sum(stated, Decimal(0)) if stated else None
+
+
+def _share(amount: Decimal, total: Decimal) -> Decimal | None:
+    return (amount / total * HUNDRED).quantize(Decimal("0.1")) if total else None
