@@ -13,7 +13,6 @@ A field without a default is required. In a PATCH give every field `X | UnsetTyp
 sent with `given`.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -25,20 +24,19 @@ from flask import request
 from msgspec import UNSET, Meta, UnsetType, field
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.api.strict_json import decode, parse
 from app.domain.errors import RuleBroken
 from app.domain.events import read_instant
 from app.domain.money import parse_decimal
 from app.errors import FieldError, Invalid, TooLarge, UnsupportedMediaType
 
 LARGEST_BODY = 1024 * 1024
-DEEPEST = 5
 
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PATH = re.compile(r" - at `(key in )?\$(.*)`$")
 
 
@@ -110,42 +108,6 @@ def read_json() -> Any:
             duplicate keys, nesting over 5, text that cannot be stored; with a pointer where there is one.
     """
     return decode(read_raw())
-
-
-def decode(raw: bytes) -> Any:
-    """Return the strictly decoded JSON value of `raw`.
-
-    Raises:
-        Invalid: as `read_json` tells.
-    """
-    value = parse(raw)
-    _check(value, "", 1)
-    return value
-
-
-def parse(raw: bytes) -> Any:
-    """Return the JSON value of `raw`, its depth and its texts not yet checked: for readers that do so
-    themselves.
-
-    Raises:
-        Invalid: malformed JSON, NaN, duplicate keys.
-    """
-    try:
-        return json.loads(
-            raw.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
-    except UnicodeDecodeError as error:
-        raise Invalid.at("", f"The body is not UTF-8 (byte {error.start}).", code="bad_encoding") from None
-    except json.JSONDecodeError as error:
-        message = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        raise Invalid.at("", message, code="bad_json") from None
-    except RecursionError:
-        raise Invalid.at("", f"Values are nested deeper than {DEEPEST} levels.", code="too_deep") from None
-    except ValueError as error:
-        raise Invalid.at("", "The body has a number that is too long.", code="bad_json") from error
 
 
 def read(shape: type[B]) -> B:
@@ -248,37 +210,6 @@ def _read_number(kind: type[Number], value: Any) -> Number:
     if kind.strictly and number == kind.least:
         raise ValueError(f"The number must be more than {kind.least}")
     return number
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Invalid.at(f"/{twice}", f"The key {twice!r} stands twice in one object.", code="duplicate_key")
-    return found
-
-
-def _refuse_constant(name: str) -> Any:
-    raise Invalid.at("", f"{name} is not a number in JSON.", code="bad_json")
-
-
-_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
-
-
-def _check(value: Any, pointer: str, depth: int) -> None:
-    if isinstance(value, str):
-        if _UNSTORABLE.search(value):
-            raise Invalid.at(
-                pointer, "The text contains a character that cannot be stored.", code="bad_character"
-            )
-    elif isinstance(value, (dict, list)):
-        if depth > DEEPEST:
-            raise Invalid.at(pointer, f"Values are nested deeper than {DEEPEST} levels.", code="too_deep")
-        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(name, str):
-                _check(name, pointer, depth)
-            _check(item, f"{pointer}/{name}", depth + 1)
 
 
 __all__ = [

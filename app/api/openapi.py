@@ -35,8 +35,8 @@ REFUSALS = {
     "503": "The outcome is unknown: send the same again.",
 }
 DESCRIPTION = (
-    "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. Call "
-    "with `Authorization: Bearer <secret of an API key>`; people call with their session and `X-CSRFToken`."
+    "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. "
+    "Call with `Authorization: Bearer <secret of an API key>`; people with their session and `X-CSRFToken`."
 )
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: refused events that wait for somebody to mend their cause and replay them, or to discard them."""
+"""Dead letters: refused events that wait to be replayed once their cause is mended, or to be discarded."""
 
 from datetime import datetime
 from typing import Any
