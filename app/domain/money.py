@@ -219,6 +219,9 @@ def parse_amount(
         RuleBroken: as `parse_decimal` says, `not_positive` for zero or less (unless allowed), or an unknown
         currency.
     """
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) <= LARGEST_AMOUNT:
+        # A column keeps four decimals: what counts of a Decimal is its value, not how many zeros it ends with.
+        value = quantize(value, currency) if value == quantize(value, currency) else value
     number = parse_decimal(value, pointer=pointer, places=exponent(currency))
     if number < 0 and not allow_negative:
         raise RuleBroken(pointer, "not_positive", "The amount may not be negative.")
