@@ -25,14 +25,14 @@ from admin_views.listing import ListRoutes, derive_all
 from admin_views.lookups import Lookup, default_search
 from admin_views.naming import label_of, mapper_of, noun_of, relations, visible_columns
 from admin_views.operations import Operation, OperationRoutes
-from admin_views.records import RecordRoutes, Related
+from admin_views.records import Download, RecordRoutes, Related
 from admin_views.registry import CATEGORIES
 from admin_views.saving import Writes
 from app.db import Base, db
 from app.errors import NotFound
 from app.permissions import Verb
 
-READING = frozenset({"index_view", "details_view", "export", "ajax_lookup", "index"})
+READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
 FLAGS = {"create_view": "can_create", "edit_view": "can_edit", "delete_view": "can_delete", "ajax_update": "can_edit"}
 LONGEST_LIST = 7
 
@@ -47,7 +47,7 @@ class StaffView:
         """Tell whether the person who is looking may open this page."""
         return may(self.resource, Verb.read)
 
-    def _handle_view(self, name: str, **_: Any) -> None:
+    def _handle_view(self, name: str, /, **_: Any) -> None:
         require(self.resource, Verb.read if name in READING else Verb.write)
         if not getattr(self, FLAGS.get(name, ""), True):
             raise NotFound("There is no form for this: it changes through its operations only.")
@@ -84,6 +84,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     # The record.
     details: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
+    downloads: tuple[Download, ...] = ()
     parts: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     form_columns: tuple[str, ...] = ()
@@ -102,6 +103,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self.slug: str = declared["slug"]
         self.icon: str = declared["icon"]
         self.place: int = declared["place"]
+        self.in_sidebar: bool = declared.get("listed", True)
         self.noun = noun_of(model)
         self.title: str = declared["title"] or _plural(self.noun)
         super().__init__(model, db, name=self.title, category=declared["category"], endpoint=f"admin_{self.slug}", url=self.slug)
@@ -182,7 +184,7 @@ def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
     groups: dict[str, list[dict[str, Any]]] = {category: [] for category in CATEGORIES}
     views = sorted(current_app.extensions["admin_screens"].values(), key=lambda view: (view.place, view.title))
     for view in views:
-        if view.is_accessible():
+        if view.in_sidebar and view.is_accessible():
             address = url_for(f"{view.endpoint}.index_view")
             groups[view.category].append({"label": view.title, "url": address, "icon": view.icon, "active": view.endpoint == current})
     for view in current_app.extensions["admin_pages"]:

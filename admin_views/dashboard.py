@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import request
+from flask import request, url_for
 from flask_admin import AdminIndexView, expose
 
 from admin_views.access import may
@@ -13,6 +13,16 @@ from app import clock
 from app.permissions import Verb
 from app.services import reports
 from app.templating import current_zone
+
+
+def quick_actions() -> list[dict[str, str]]:
+    """Return what the person starts most often."""
+    if not may("billing", Verb.write):
+        return []
+    return [
+        {"label": "New invoice", "icon": "file-plus", "url": url_for("admin_invoices.operation_view", operation="draft")},
+        {"label": "Start a billing run", "icon": "player-play", "url": url_for("admin_billing-runs.operation_view", operation="start")},
+    ]
 
 
 class Dashboard(StaffView, AdminIndexView):
@@ -48,6 +58,6 @@ class Dashboard(StaffView, AdminIndexView):
             "activity": reports.recent_activity() if may("audit", Verb.read) else [],
             "health": reports.health(),
             "may_edit_customers": may("customers", Verb.write),
-            "may_bill": may("billing", Verb.write),
+            "quick_actions": quick_actions(),
         }
         return self.render("admin/index.html", **values)

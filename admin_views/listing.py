@@ -138,7 +138,7 @@ class ListRoutes:
         sheet = io.StringIO()
         writer = csv.writer(sheet)
         writer.writerow([label_of(name) for name in names])
-        for row in db.session.execute(query.limit(EXPORT_LIMIT)).unique():
+        for row in db.session.execute(query.limit(EXPORT_LIMIT)):
             writer.writerow([formatters.plain(row[0], name) for name in names])
         name = secure_filename(f"{self.slug}-{clock.now():%Y%m%d-%H%M%S}.csv")  # type: ignore[attr-defined]
         return Response(

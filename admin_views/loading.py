@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import defer, joinedload, raiseload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from admin_views.naming import column_of, hint, mapper_of, relations
+from admin_views.naming import column_of, hint, is_amount, mapper_of, relations
 from app.db import Base
 
 HEAVY = (JSONB, LargeBinary)
@@ -87,7 +87,7 @@ def is_numeric(model: type[Base], path: str) -> bool:
     """Tell whether a column holds numbers, which stand at the end of their cell."""
     column = column_of(model, path)
     if column is None:
-        return False
+        return is_amount(model, path)
     try:
         return column.type.python_type.__name__ in {"int", "Decimal"}
     except NotImplementedError:

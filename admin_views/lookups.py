@@ -50,7 +50,7 @@ class Lookup(AjaxModelLoader):
             statement = statement.where(matches(self.model, self.search, query))
         order = [getattr(self.model, name) for name in self.search_names() if "." not in name][:1] or list(keys.key_columns(self.model))
         rows = db.session.scalars(statement.order_by(*order).limit(max(1, min(limit, MOST))))
-        return list(rows.unique())
+        return list(rows)
 
     def search_names(self) -> list[str]:
         """Return the searched columns without their marks."""

@@ -1,7 +1,8 @@
 """What columns and models are called on a page, and what is known about a column: its type and its hints."""
 
 import re
-from typing import Any
+from decimal import Decimal
+from typing import Any, get_type_hints
 
 from sqlalchemy import Column, Date, DateTime, inspect
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -56,9 +57,17 @@ def column_of(model: type[Base], path: str) -> Column[Any] | None:
 
 
 def hint(model: type[Base], path: str, name: str) -> Any:
-    """Return one hint of a column's `info`, or None."""
+    """Return one hint of a column's `info`, or None. A Decimal property of a model with a currency is money in it."""
     column = column_of(model, path)
-    return None if column is None else column.info.get(name)
+    if column is not None:
+        return column.info.get(name)
+    return "currency" if name == "money" and is_amount(model, path) else None
+
+
+def is_amount(model: type[Base], name: str) -> bool:
+    """Tell whether a name is a property that works an amount out, such as `Invoice.amount_due`."""
+    made = vars(model).get(name)
+    return isinstance(made, property) and get_type_hints(made.fget).get("return") is Decimal and "currency" in mapper_of(model).column_attrs
 
 
 def is_time(column: Column[Any]) -> bool:

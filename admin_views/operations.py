@@ -104,10 +104,10 @@ class OperationRoutes:
                 return one
         raise NotFound("There is no such operation here.")
 
-    @expose("/operation/<name>/", methods=("GET", "POST"))
-    def operation_view(self, name: str) -> Any:
+    @expose("/operation/<operation>/", methods=("GET", "POST"))
+    def operation_view(self, operation: str) -> Any:
         """Say what will happen and ask for the inputs; by POST, do it."""
-        chosen = self.operation(name)
+        chosen = self.operation(operation)
         key = None if chosen.on_list else request.args.get("id", "")
         record = None if key is None else self.get_one(key)
         form = chosen.form_class(request.form if request.method == "POST" else None, data=chosen.initial(record))

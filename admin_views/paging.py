@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, literal, select, text, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, noload
 
 from admin_views.keys import decode, encode
 from admin_views.naming import mapper_of
@@ -42,10 +42,11 @@ class Page:
 
 def by_number(query: Select[Any], number: int, size: int) -> Page:
     """Return page `number` (from 0) of a query that is already in order; two statements."""
-    counted = select(func.count()).select_from(query.order_by(None).with_only_columns(text("1")).limit(COUNT_LIMIT + 1).subquery())
+    one_each = query.order_by(None).options(noload("*")).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    counted = select(func.count()).select_from(one_each.limit(COUNT_LIMIT + 1).subquery())
     total = db.session.scalar(counted) or 0
     number = max(0, min(number, COUNT_LIMIT // size, (total - 1) // size if total <= COUNT_LIMIT else number))
-    rows = list(db.session.execute(query.limit(size + 1).offset(number * size)).unique())
+    rows = list(db.session.execute(query.limit(size + 1).offset(number * size)))
     return Page(
         rows=rows[:size],
         total=min(total, COUNT_LIMIT),
@@ -72,7 +73,7 @@ def by_key(
         edge = tuple_(*keys) > tuple_(*values) if backwards else tuple_(*keys) < tuple_(*values)
         query = query.where(edge, keys[0] >= values[0] if backwards else keys[0] <= values[0])
     order = [key.asc() if backwards else key.desc() for key in keys]
-    rows = list(db.session.execute(query.order_by(None).order_by(*order).limit(size + 1)).unique())
+    rows = list(db.session.execute(query.order_by(None).order_by(*order).limit(size + 1)))
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()

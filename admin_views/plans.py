@@ -60,7 +60,7 @@ class PlanScreen(ModelScreen):
     )
 
 
-@screen(PlanVersion, category="Catalog", icon="versions", place=3)
+@screen(PlanVersion, category="Catalog", icon="versions", place=3, listed=False)
 class PlanVersionScreen(ModelScreen):
     """The versions of the plans: frozen once published."""
 
@@ -85,7 +85,7 @@ class PlanVersionScreen(ModelScreen):
     related = (Related(PriceComponent, by="plan_version_id", title="Prices", limit=50, empty="No prices yet."),)
 
 
-@screen(PriceComponent, category="Catalog", icon="coins", place=4)
+@screen(PriceComponent, category="Catalog", icon="coins", place=4, listed=False)
 class PriceComponentScreen(ModelScreen):
     """The single prices of all versions."""
 

@@ -1,5 +1,6 @@
 """One record of a screen: its page with everything that hangs on it, its forms, and the editing of harmless cells in the list."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from flask import Response, flash, jsonify, redirect, request, url_for
 from flask_admin import expose
 from flask_admin.form import BaseForm
 from sqlalchemy import ColumnElement, select
+from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin_views import convert, keys, loading, saving
@@ -36,6 +38,18 @@ class Related:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A document of a record: `load(record)` returns its bytes, `file_name(record)` how a person saves it."""
+
+    name: str
+    label: str
+    load: Callable[[Any], bytes]
+    file_name: Callable[[Any], str]
+    content_type: str
+    when: Callable[[Any], bool] = lambda record: True
+
+
+@dataclass(frozen=True)
 class Panel:
     """A `Related` with its rows, ready to show."""
 
@@ -54,6 +68,7 @@ class RecordRoutes:
     model: type[Base]
     details: tuple[str, ...]
     related: tuple[Related, ...]
+    downloads: tuple[Download, ...]
     inline: tuple[str, ...]
     form_columns: tuple[str, ...]
     edit_columns: tuple[str, ...]
@@ -72,7 +87,7 @@ class RecordRoutes:
             for column, value in zip(keys.key_columns(self.model), keys.find(self.model, key), strict=True)
         ]
         query = self.base_query().where(*mine)  # type: ignore[attr-defined]
-        row = db.session.execute(query.options(*loading.options(self.model, self.details, strict=False))).unique().first()
+        row = db.session.execute(query.options(*loading.options(self.model, self.details, strict=False))).first()
         if row is None:
             raise NotFound(f"There is no such {noun_of(self.model)}.")
         return self.attach(row)  # type: ignore[attr-defined,no-any-return]
@@ -96,7 +111,7 @@ class RecordRoutes:
         names = one.columns or view.columns
         (newest,) = keys.key_columns(one.model)
         query = select(one.model).where(_leads_to(one.model, one.by, record)).options(*loading.options(one.model, names))
-        rows = list(db.session.scalars(query.order_by(newest.desc()).limit(one.limit + 1)).unique())
+        rows = list(db.session.scalars(query.order_by(newest.desc()).limit(one.limit + 1)))
         more = None
         name = _relation_named(one.model, one.by)
         if len(rows) > one.limit and name in {asked.name for asked in view.asked_filters}:
@@ -111,6 +126,20 @@ class RecordRoutes:
             AuditRecord.resource_type == type(record).__name__, AuditRecord.resource_id == audit.identity(record)
         )
         return list(db.session.scalars(query.order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(HISTORY)))
+
+    @expose("/download/<document>/")
+    def download_view(self, document: str) -> Response:
+        """Send a document of a record."""
+        record = self.get_one(request.args.get("id", ""))
+        for one in self.offered_downloads(record):
+            if one.name == document:
+                disposition = f'inline; filename="{secure_filename(one.file_name(record))}"'
+                return Response(one.load(record), mimetype=one.content_type, headers={"Content-Disposition": disposition})
+        raise NotFound("There is no such document of this record.")
+
+    def offered_downloads(self, record: Base) -> list[Download]:
+        """Return the documents that a record has."""
+        return [one for one in self.downloads if one.when(record)]
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> Any:

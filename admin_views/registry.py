@@ -37,8 +37,11 @@ def screen(
     title: str = "",
     icon: str = "table",
     place: int = 50,
+    listed: bool = True,
 ) -> Callable[[S], S]:
     """Return a decorator that enters a screen for `model` at `/admin/<slug>/`, by default the table's name.
+
+    `place` orders the sidebar; a screen that is not `listed` there is reached from the records it belongs to.
 
     Raises:
         ValueError: the category or the permission's resource does not exist.
@@ -56,6 +59,7 @@ def screen(
             "title": title,
             "icon": icon,
             "place": place,
+            "listed": listed,
         }
         return SCREENS.register(model.__name__)(cls)  # type: ignore[no-any-return]
 

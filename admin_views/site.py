@@ -7,10 +7,12 @@ from flask import Flask
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 from flask_babel import Babel
+from sqlalchemy.dialects.postgresql import JSONB
 
 from admin_views import queues
 from admin_views.base import ModelScreen
 from admin_views.dashboard import Dashboard
+from admin_views.keys import key_columns
 from admin_views.registry import SCREENS
 from app.db import Base
 from app.registry import load_package
@@ -29,12 +31,18 @@ def init_app(app: Flask) -> None:
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
     app.extensions["admin_pages"] = [home]
-    for mapper in sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__name__):
-        model: type[Any] = mapper.class_
+    for model in showable():
         cls = SCREENS.get(model.__name__) or unspoken(model)
         screens[model] = cls(model, cls.declared)
         admin.add_view(screens[model])
     queues.init_app(app)
+
+
+def showable() -> list[type[Any]]:
+    """Return the mapped models that have rows a page can name, in the order of their names: a document in the primary key
+    (`usage_rollups`) is no name, such a table is read by reports."""
+    models = sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda model: model.__name__)
+    return [model for model in models if not any(isinstance(column.type, JSONB) for column in key_columns(model))]
 
 
 def unspoken(model: type[Base]) -> type[ModelScreen]:

@@ -1,8 +1,8 @@
-"""Usage: the events as they arrived, what they add up to, and what was refused."""
+"""Usage: the events as they arrived, and what has been charged for them."""
 
 from admin_views.base import ModelScreen
 from admin_views.registry import screen
-from app.models import ChargePosition, UsageEvent, UsageRollup
+from app.models import ChargePosition, UsageEvent
 
 
 @screen(UsageEvent, category="Usage", icon="activity", place=1)
@@ -18,18 +18,7 @@ class UsageEventScreen(ModelScreen):
     empty = "Post an event to /api/v1/events with an API key; it shows here at once."
 
 
-@screen(UsageRollup, category="Usage", icon="stack-2", place=3)
-class UsageRollupScreen(ModelScreen):
-    """What usage adds up to, in buckets of 15 minutes."""
-
-    column_list = ("bucket_at", "account", "metric", "dimensions", "quantity", "events")
-    search = ("=account.external_id",)
-    filters = ("account", "metric", "bucket_at")
-    big = True
-    walk = ("bucket_at", "account_id", "metric_id", "dimensions")
-
-
-@screen(ChargePosition, category="Usage", icon="calculator", place=4)
+@screen(ChargePosition, category="Usage", icon="calculator", place=4, listed=False)
 class ChargePositionScreen(ModelScreen):
     """What each component has added up to in each period, and how much of it was charged."""
 

@@ -73,7 +73,7 @@ class WalletTransactionScreen(ModelScreen):
     operations = (
         Operation(
             "reverse", "Reverse", run=wallets.reverse, icon="arrow-back-up", danger=True, inputs={"reason": REASON},
-            when=lambda transaction: transaction.state == TransactionState.completed,
+            when=lambda transaction: transaction.state == TransactionState.COMPLETED,
             confirm="A new journal takes the money back; this transaction stays in the books, marked as reversed.",
         ),
     )  # fmt: skip
@@ -90,7 +90,7 @@ class JournalScreen(ModelScreen):
     related = (Related(Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50),)
 
 
-@screen(Posting, category="Wallets", title="Ledger postings", icon="list-details", place=4)
+@screen(Posting, category="Wallets", title="Ledger postings", icon="list-details", place=4, listed=False)
 class PostingScreen(ModelScreen):
     """Both sides of every journal; those on a wallet are linked by a hash chain."""
 

@@ -15,6 +15,7 @@ from app.formatting import format_date, format_instant, format_money, format_per
 
 DEFAULT_ZONE = "Asia/Kolkata"
 THEMES = ("light", "dark")
+LONGEST_ABBREVIATION = 4
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 NOTHING = Markup('<span class="text-secondary" aria-label="none">–</span>')
 
@@ -97,10 +98,12 @@ def status_look(status: object) -> Look:
 def words(name: object) -> str:
     """Return a name of code as a person reads it.
 
-    >>> words("partially_paid")
-    'Partially paid'
+    >>> words("partially_paid"), words("COMPLETED"), words("INR")
+    ('Partially paid', 'Completed', 'INR')
     """
     text = str(name).replace("_", " ").strip()
+    if text.isupper() and len(text) > LONGEST_ABBREVIATION:
+        text = text.lower()
     return text[:1].upper() + text[1:]
 
 
