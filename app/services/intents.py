@@ -16,8 +16,8 @@ import app.gateways
 from app import clock
 from app.config import current_settings
 from app.db import db, lock
-from app.domain.money import parse_amount, quantize, quantize_payable
-from app.errors import Conflict, IdempotencyMismatch, Invalid
+from app.domain.money import Money, parse_amount, quantize, quantize_payable
+from app.errors import Conflict, CurrencyMismatch, IdempotencyMismatch, Invalid
 from app.formatting import format_money
 from app.gateways.payments import PaymentGateway, open_gateway, payment_gateways, to_minor
 from app.ids import new_id
@@ -107,6 +107,10 @@ def values_for_invoice(invoice: Invoice, amount: object) -> dict[str, Any]:
 
 
 def _payable(amount: object, currency: str) -> Decimal:
+    if isinstance(amount, Money):
+        if amount.currency != currency:
+            raise CurrencyMismatch.at("/amount", f"Pay in {currency}, not in {amount.currency}.")
+        amount = amount.amount
     with refusals():
         chosen = parse_amount(amount, currency, pointer="/amount")
         if chosen != quantize_payable(chosen, currency):

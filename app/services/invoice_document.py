@@ -34,16 +34,20 @@ Snapshot = Mapping[str, Any]
 ROW_WORDS = {
     "free": "{quantity} free",
     "flat": "Flat fee {flat}",
-    "fixed": "Fixed fee {amount}",
+    "fixed": "{quantity} events × {unit}",
     "tier": "Tier {tier}: {quantity} × {unit}",
     "units": "{quantity} × {unit}",
     "packages": "{quantity} packages × {unit}",
-    "percentage": "{unit}% of {quantity}",
+    "percentage": "{share} of {quantity}",
     "min_per_event": "Raised to the minimum per event: {amount}",
     "max_per_event": "Lowered to the maximum per event: {amount}",
     "minimum": "Raised to the minimum of the period: {amount}",
+    "invoiced": "Invoiced before: {amount}",
     "maximum": "Lowered to the maximum of the period: {amount}",
 }
+# Rows whose amount is quantity × unit, and perhaps a flat part.
+PRICED = frozenset({"tier", "units", "packages", "percentage", "fixed"})
+FEES = frozenset({"flat"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     ]
     if snapshot.get("purchase_order"):
         facts.insert(0, ("Purchase order", snapshot["purchase_order"]))
-    if snapshot["seller"].get("lut") and snapshot["kind"] == "export_invoice":
+    if snapshot["seller"].get("lut"):
         facts.append(("LUT number", snapshot["seller"]["lut"]))
     return facts
 
@@ -115,23 +119,25 @@ def _line(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
 
 def _details(breakdown: Sequence[Mapping[str, Any]], currency: str) -> list[str]:
     """Return how the amount came about, a sentence per step; nothing where the columns already tell."""
-    if len(breakdown) < 2 and not any(Decimal(row["flat"]) for row in breakdown):
+    single = len(breakdown) == 1 and (breakdown[0]["kind"] in FEES or not Decimal(breakdown[0]["flat"]))
+    if single:
         return []
     return [_step(row, currency) for row in breakdown]
 
 
 def _step(row: Mapping[str, Any], currency: str) -> str:
     unit, amount = Decimal(row["unit"]), format_money(row["amount"], currency)
-    kind = row.get("kind", "tier")
+    kind = row["kind"]
     words = {
         "tier": row["tier"],
         "quantity": format_quantity(row["quantity"], locale_of(currency)),
-        "unit": format_quantity(unit) if kind == "percentage" else format_unit_price(unit, currency),
+        "unit": format_unit_price(unit, currency),
+        "share": format_percent(unit * 100),
         "flat": format_money(row["flat"], currency),
         "amount": amount,
     }
-    text = ROW_WORDS.get(kind, ROW_WORDS["tier"]).format(**words)
-    if Decimal(row["flat"]) and "{flat}" not in ROW_WORDS.get(kind, ""):
+    text = ROW_WORDS[kind].format(**words)
+    if kind in PRICED and Decimal(row["flat"]):
         text += f" + {words['flat']}"
     return text if amount in text or kind == "free" else f"{text} = {amount}"
 

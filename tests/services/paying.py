@@ -4,7 +4,7 @@ paid."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -54,8 +54,8 @@ def make_issued_invoice(total: str = "620.00", **changes: Any) -> Invoice:
         "period_start": START,
         "period_end": START + timedelta(days=31),
         "issued_at": clock.now(),
-        "issued_on": date(2026, 11, 1),
-        "due_on": date(2026, 11, 16),
+        "issued_on": clock.now().date(),
+        "due_on": clock.now().date() + timedelta(days=15),
         "place_of_supply": "29",
         "subtotal": Decimal("525.00"),
         "tax_total": Decimal("94.50"),

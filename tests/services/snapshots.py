@@ -14,7 +14,7 @@ SELLER = {
     "gstin": "29AAGCO4567J1ZX",
     "state_code": "29",
     "state": "Karnataka",
-    "lut": "AD290326001234K",
+    "lut": None,
 }
 KARNATAKA = {
     "name": "Namma Kirana Private Limited",

@@ -1,7 +1,10 @@
 """What an invoice's document shows is worked out from its snapshot alone."""
 
-from app.services.invoice_document import invoice_context
-from tests.services.snapshots import AMERICAN, KARNATAKA, snapshot, usage_line
+import re
+
+from app.domain.pricing.models import Row
+from app.services.invoice_document import ROW_WORDS, invoice_context
+from tests.services.snapshots import AMERICAN, KARNATAKA, SELLER, snapshot, usage_line
 
 INTRA = (("CGST", "9"), ("SGST", "9"))
 EXPORT = {
@@ -9,6 +12,7 @@ EXPORT = {
     "currency": "USD",
     "kind": "export_invoice",
     "title": "Export Invoice",
+    "seller": {**SELLER, "lut": "AD290326001234K"},
     "place_of_supply": {"code": "96", "name": "Other country"},
 }
 
@@ -25,6 +29,17 @@ def test_a_single_step_needs_no_telling():
         snapshot([usage_line(1, "5.00", taxes=INTRA, unit_price="0.5", quantity="10", breakdown=[step])])
     )["lines"]
     assert (line["details"], line["rate"], line["quantity"]) == ([], "₹0.50", "10")
+
+
+def test_a_fixed_fee_needs_no_telling_and_what_was_invoiced_before_does():
+    fee = {"kind": "flat", "tier": 0, "quantity": "0", "unit": "0", "flat": "999", "amount": "999"}
+    before = {"kind": "invoiced", "tier": 0, "quantity": "-1", "unit": "0", "flat": "-500", "amount": "-500"}
+    lines = [
+        usage_line(1, "999.00", taxes=INTRA, breakdown=[fee]),
+        usage_line(2, "499.00", taxes=INTRA, breakdown=[fee, before]),
+    ]
+    details = [line["details"] for line in invoice_context(snapshot(lines))["lines"]]
+    assert details == [[], ["Flat fee ₹999.00", "Invoiced before: -₹500.00"]]
 
 
 def test_a_flat_part_is_told():
@@ -86,3 +101,25 @@ def test_reverse_charge_and_the_order_are_told():
     data = snapshot([usage_line(1, "525.00", taxes=INTRA)], buyer=KARNATAKA, reverse_charge=True)
     facts = dict(invoice_context(data)["facts"])
     assert (facts["Reverse charge"], facts["Purchase order"]) == ("Yes", "PO-7781")
+
+
+def test_every_kind_of_row_that_pricing_names_has_words():
+    named = re.search(r"`kind` is (.+?);", Row.__doc__, re.DOTALL)[1]
+    assert set(re.findall(r"[a-z_]{3,}", named)) | {"invoiced"} == set(ROW_WORDS)
+
+
+def test_a_share_and_a_fixed_part_per_event_are_told():
+    share = {
+        "kind": "percentage",
+        "tier": 0,
+        "quantity": "5000",
+        "unit": "0.0125",
+        "flat": "0",
+        "amount": "62.5",
+    }
+    fixed = {"kind": "fixed", "tier": 0, "quantity": "10", "unit": "2", "flat": "0", "amount": "20"}
+    line = usage_line(1, "82.50", taxes=INTRA, breakdown=[share, fixed])
+    assert invoice_context(snapshot([line]))["lines"][0]["details"] == [
+        "1.25% of 5,000 = ₹62.50",
+        "10 events × ₹2.00 = ₹20.00",
+    ]
