@@ -25,6 +25,7 @@ from app.ids import new_id
 from app.models import Account, BillingRun, BillingRunItem, Invoice
 from app.models.invoices import InvoiceStatus, ItemStatus, RunStatus
 from app.permissions import Actor
+from app.queue import enqueue
 from app.services import audit, billing_candidates, invoices
 from app.services.inputs import refusals
 from app.services.price_book import PriceBook
@@ -33,6 +34,8 @@ FIRST_TO_END = "Pacific/Kiritimati"
 LAST_TO_END = "Etc/GMT+12"
 BEGUN_AGAIN = (ItemStatus.nothing_owed, ItemStatus.failed)
 STEP_ITEMS = 1_000
+# How many workers may share one run; more would find nothing to do.
+LANES = 2
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +134,12 @@ def work(run_id: UUID, *, at: datetime, actor: Actor) -> Iterator[Step]:
         if step is not None:
             yield step
     in_transaction(lambda: _finish(run_id, at))
+
+
+def share_out(run_id: UUID) -> None:
+    """Wake up workers to do what is pending in a run, side by side."""
+    for lane in range(LANES):
+        enqueue("jobs.invoices.bill_accounts", str(run_id), str(lane))
 
 
 def bill_account(
