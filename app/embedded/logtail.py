@@ -8,6 +8,7 @@ from pathlib import Path
 LARGEST_BYTES = 20 * 1024 * 1024
 LONGEST_READ_BYTES = 256 * 1024
 LINES_AT_ONCE = 20
+LONGEST_LINE = 300
 
 _ERROR = re.compile(
     r'"level": ?"(error|critical)"|\[(error|critical) *\]|\b(ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback'
@@ -46,7 +47,7 @@ class LogTail:
             self._rotate()
         lines = text.decode("utf-8", errors="replace").splitlines()
         errors = [line for line in lines if _ERROR.search(line) and not _HARMLESS.search(line)]
-        return [f"{self.name} | {line}" for line in errors[-LINES_AT_ONCE:]]
+        return [f"{self.name} | {shorten(line)}" for line in errors[-LINES_AT_ONCE:]]
 
     def _rotate(self) -> None:
         shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
@@ -59,3 +60,8 @@ class LogTail:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def shorten(line: str) -> str:
+    """Return the line as it is shown: a long one, a trace in JSON say, is cut; the log has the whole."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

@@ -65,6 +65,13 @@ def test_only_errors_of_a_log_are_shown_and_each_once(tmp_path: Path) -> None:
     assert tail.new_errors() == []
 
 
+def test_a_long_line_is_cut_where_it_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    tail = LogTail("web", log)
+    log.write_text("ERROR " + "x" * 1000 + "\n")
+    assert tail.new_errors() == ["web | ERROR " + "x" * 294 + "…"]
+
+
 def test_a_log_that_has_grown_too_large_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
