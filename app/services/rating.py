@@ -107,7 +107,7 @@ class Tariffs:
         before."""
         self._coverages = _read_coverages(account_ids)
         versions = {each.version_id for found in self._coverages.values() for each in found}
-        for version_id, prices in _read_prices(versions - self._by_version.keys()).items():
+        for version_id, prices in prices_of(versions - self._by_version.keys()).items():
             self._by_version[version_id] = prices
             self.prices.update((each.id, each) for each in prices)
 
@@ -183,7 +183,8 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
     return found
 
 
-def _read_prices(version_ids: Collection[UUID]) -> dict[UUID, list[UsagePrice]]:
+def prices_of(version_ids: Collection[UUID]) -> dict[UUID, list[UsagePrice]]:
+    """Return the usage prices of these plan versions, in their order."""
     if not version_ids:
         return {}
     found: dict[UUID, list[UsagePrice]] = {version_id: [] for version_id in version_ids}

@@ -1,0 +1,175 @@
+"""Checks of the way from events to money: keys, rollups, positions, charges."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, text
+
+from app.db import db
+from app.domain.money import plain, quantize
+from app.models import Account, ChargePosition, PriceComponent
+from app.models.customers import BillingMode
+from app.services.rating import Tariffs, prices_of
+from app.services.verify.checks import Findings, check, chunks, count_rows, stream
+
+ACCOUNTS_AT_ONCE = 500
+ZERO = Decimal(0)
+
+UNKEYED = """
+    SELECT account_id, sum(keys) AS keys, sum(events) AS events FROM (
+        SELECT account_id, count(*) AS keys, 0 AS events FROM event_keys GROUP BY account_id
+        UNION ALL SELECT account_id, 0, count(*) FROM usage_events GROUP BY account_id
+    ) AS each_side GROUP BY account_id HAVING sum(keys) <> sum(events)
+"""
+
+MISCOUNTED = """
+    SELECT u.account_id, m.code, sum(accepted) AS accepted, sum(accepted_events) AS accepted_events,
+           sum(metered) AS metered, sum(metered_events) AS metered_events
+    FROM (
+        SELECT account_id, metric_id, sum(quantity) AS accepted, count(*) AS accepted_events, 0 AS metered,
+               0 AS metered_events FROM usage_events GROUP BY account_id, metric_id
+        UNION ALL SELECT account_id, metric_id, 0, 0, sum(quantity), sum(events) FROM usage_rollups
+            GROUP BY account_id, metric_id
+        UNION ALL SELECT account_id, metric_id, 0, 0, sum(quantity), sum(events) FROM usage_deltas
+            GROUP BY account_id, metric_id
+    ) AS u LEFT JOIN metrics m ON m.id = u.metric_id
+    GROUP BY u.account_id, m.code
+    HAVING sum(accepted) <> sum(metered) OR sum(accepted_events) <> sum(metered_events)
+"""
+
+METERED_ACCOUNTS = """
+    SELECT DISTINCT account_id FROM (
+        SELECT account_id FROM usage_rollups UNION ALL SELECT account_id FROM charge_positions
+    ) AS metered ORDER BY account_id
+"""
+
+ROLLUPS = text("""
+    SELECT account_id, metric_id, bucket_at, dimensions::text AS dimensions, quantity, events
+    FROM usage_rollups WHERE account_id = ANY(:accounts)
+""")
+
+UNPOSTED = """
+    SELECT a.id, coalesce(c.charged, 0) AS charged, coalesce(p.posted, 0) AS posted
+    FROM accounts a
+    LEFT JOIN (SELECT account_id, sum(charged_amount) AS charged FROM charge_positions GROUP BY account_id) c
+        ON c.account_id = a.id
+    LEFT JOIN (SELECT account_id, sum(amount) AS posted FROM postings WHERE book = 'revenue' GROUP BY
+    account_id) p
+        ON p.account_id = a.id
+    WHERE coalesce(c.charged, 0) <> coalesce(p.posted, 0)
+"""
+
+
+@check("event_keys", "Every accepted event has its key, and every key its event")
+def event_keys(findings: Findings, at: datetime) -> None:
+    """Compare the number of keys and events of every account."""
+    count_rows(findings, events="usage_events", keys="event_keys")
+    for row in stream(UNKEYED):
+        findings.add(f"account {row.account_id}", f"There are {row.keys} keys for {row.events} events.")
+
+
+@check("rollups", "Every accepted event is in exactly one rollup or waits to be")
+def rollups(findings: Findings, at: datetime) -> None:
+    """Compare events with rollups and the metering queue, by account and metric."""
+    count_rows(findings, rollups="usage_rollups", waiting="usage_deltas")
+    for row in stream(MISCOUNTED):
+        message = (
+            f"{plain(row.accepted)} in {row.accepted_events} events were accepted, "
+            f"{plain(row.metered)} in {row.metered_events} were metered."
+        )
+        findings.add(f"{row.code} of account {row.account_id}", message)
+
+
+@check("positions", "Every rolled-up quantity is in the charge position of its price")
+def positions(findings: Findings, at: datetime) -> None:
+    """Match all rollups anew and compare the sums with the positions; count what no price fits."""
+    tariffs = Tariffs()
+    for rows in chunks(stream(METERED_ACCOUNTS), ACCOUNTS_AT_ONCE):
+        accounts = [row.account_id for row in rows]
+        tariffs.load(accounts)
+        wanted: dict[tuple[UUID, UUID, datetime], tuple[Decimal, int]] = {}
+        for row in db.session.execute(ROLLUPS, {"accounts": accounts}):
+            place = tariffs.place(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
+            if place is None:
+                findings.count("rollups without a price")
+                continue
+            quantity, events = wanted.get(place.key, (ZERO, 0))
+            wanted[place.key] = (quantity + row.quantity, events + row.events)
+        _compare_positions(findings, wanted, _positions_of(accounts))
+
+
+def _positions_of(accounts: list[UUID]) -> Iterable[Any]:
+    columns = (
+        ChargePosition.id,
+        ChargePosition.subscription_id,
+        ChargePosition.component_id,
+        ChargePosition.period_start,
+        ChargePosition.quantity,
+        ChargePosition.events,
+    )
+    return db.session.execute(select(*columns).where(ChargePosition.account_id.in_(accounts)))
+
+
+def _compare_positions(
+    findings: Findings, wanted: dict[tuple[UUID, UUID, datetime], tuple[Decimal, int]], rows: Iterable[Any]
+) -> None:
+    for row in rows:
+        findings.count("positions")
+        key = (row.subscription_id, row.component_id, row.period_start)
+        quantity, events = wanted.pop(key, (ZERO, 0))
+        if (row.quantity, row.events) != (quantity, events):
+            message = (
+                f"It holds {plain(row.quantity)} in {row.events} events, "
+                f"the rollups {plain(quantity)} in {events}."
+            )
+            findings.add(f"position {row.id}", message)
+    for (subscription_id, component_id, period_start), (quantity, _) in wanted.items():
+        where = f"component {component_id} of subscription {subscription_id}"
+        findings.add(where, f"{plain(quantity)} of the period from {period_start:%Y-%m-%d} has no position.")
+
+
+@check("charges", "Prepaid usage is charged at exactly its price")
+def charges(findings: Findings, at: datetime) -> None:
+    """Price every position of a prepaid account anew and compare it with what was charged."""
+    versions = db.session.scalars(
+        select(PriceComponent.plan_version_id)
+        .where(PriceComponent.id.in_(select(ChargePosition.component_id).distinct()))
+        .distinct()
+    )
+    prices = {each.id: each for found in prices_of(set(versions)).values() for each in found}
+    for row in db.session.execute(_prepaid_positions().execution_options(yield_per=5_000)):
+        findings.count("positions")
+        price = prices[row.component_id]
+        due = price.charge(row.quantity, row.events).amount
+        untouched = not row.quantity and not row.events and not row.charged_amount
+        if row.charged_amount != due and not untouched:
+            charged = quantize(row.charged_amount, price.currency)
+            findings.add(
+                f"position {row.id}", f"{charged} was charged for what costs {due} {price.currency}."
+            )
+
+
+def _prepaid_positions() -> Any:
+    return (
+        select(
+            ChargePosition.id,
+            ChargePosition.component_id,
+            ChargePosition.quantity,
+            ChargePosition.events,
+            ChargePosition.charged_amount,
+        )
+        .join(Account, Account.id == ChargePosition.account_id)
+        .where(Account.billing_mode == bindparam("mode", BillingMode.prepaid))
+    )
+
+
+@check("revenue", "What was charged for usage is posted to the ledger")
+def revenue(findings: Findings, at: datetime) -> None:
+    """Compare the charges of every account with its revenue postings."""
+    count_rows(findings, accounts="accounts")
+    for row in stream(UNPOSTED):
+        message = f"{plain(row.charged)} was charged, {plain(row.posted)} is posted as revenue."
+        findings.add(f"account {row.id}", message)
