@@ -1,0 +1,96 @@
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.api.openapi import METHODS, document
+from tests.api.conftest import Caller
+
+
+@pytest.fixture
+def contract(app: Flask) -> dict[str, Any]:
+    return document(app)
+
+
+def test_the_contract_is_published_to_anybody(client: FlaskClient) -> None:
+    response = client.get("/api/v1/openapi.json")
+
+    assert response.status_code == 200
+    assert response.json["openapi"] == "3.1.0"
+
+
+def test_every_guarded_route_of_the_json_edge_is_in_the_contract(
+    app: Flask, contract: dict[str, Any]
+) -> None:
+    told = {
+        (method.upper(), operation["operationId"])
+        for methods in contract["paths"].values()
+        for method, operation in methods.items()
+    }
+    routes = {
+        (method, f"{rule.endpoint.removeprefix('api.').replace('.', '_')}_{method.lower()}")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+        for method in METHODS
+        if method in (rule.methods or ())
+    }
+    assert told == routes
+
+
+def test_every_reference_in_the_contract_leads_somewhere(contract: dict[str, Any]) -> None:
+    text = json.dumps(contract)
+    names = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+
+    assert names <= contract["components"]["schemas"].keys()
+
+
+def test_what_the_contract_requires_of_an_event_is_what_the_door_requires(
+    caller: Caller, contract: dict[str, Any]
+) -> None:
+    required = contract["components"]["schemas"]["Event"]["required"]
+
+    refused = caller.post("/events", {}).json["error"]["fields"]
+
+    assert required == ["event_id", "account_id", "metric"]
+    assert refused[0] == {"pointer": "/0/event_id", "code": "required", "message": "event_id is needed."}
+
+
+def test_the_page_for_people_names_every_path_and_needs_nothing_from_elsewhere(
+    client: FlaskClient, contract: dict[str, Any]
+) -> None:
+    page = client.get("/api/docs").get_data(as_text=True)
+
+    assert all(path in page for path in contract["paths"])
+    assert 'src="http' not in page
+
+
+def test_a_live_process_says_so_without_asking_the_database(client: FlaskClient, query_counter: Any) -> None:
+    with query_counter() as queries:
+        response = client.get("/healthz")
+
+    assert (response.status_code, response.json, queries) == (200, {"status": "ok"}, [])
+
+
+def test_a_ready_process_names_what_it_checked(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json) == (
+        200,
+        {"status": "ok", "checks": {"database": "ok", "redis": "ok"}},
+    )
+
+
+def test_without_redis_a_process_is_ready(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.health._check_redis", lambda: "away")
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_with_an_older_schema_a_process_is_not_ready(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.health._newest_revisions", lambda: {"9999"})
+
+    assert client.get("/readyz").status_code == 503

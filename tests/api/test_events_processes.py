@@ -1,0 +1,148 @@
+"""The door under fire: a real web server, many senders with shuffled duplicates, and connections that are cut."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from random import Random
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from app import clock
+from app.db import transaction
+from app.services import keys
+from tests import factories
+from tests.api.conftest import TEST
+from tests.support.own import OwnDatabase
+
+pytestmark = pytest.mark.processes
+
+SENDERS = 16
+DELIVERIES = 4
+EVENTS = 1_000
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s
+"""
+
+
+class Sender:
+    """Posts batches on one connection and sends again what was not confirmed."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.host = urlsplit(url).netloc
+        self.headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+
+    def post(
+        self, connection: HTTPConnection, batch: Sequence[dict[str, str]]
+    ) -> tuple[int, dict[str, object]]:
+        """Post a batch once."""
+        connection.request("POST", "/api/v1/events", json.dumps(batch), self.headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def deliver(self, events: Sequence[dict[str, str]], sizes: Iterator[int]) -> Counter[str]:
+        """Deliver all events in batches, each until it is confirmed; count what was answered."""
+        answers: Counter[str] = Counter()
+        connection = HTTPConnection(self.host, timeout=30)
+        waiting = list(events)
+        while waiting:
+            size = next(sizes)
+            status, body = self.post(connection, waiting[:size])
+            answers[str(status)] += 1
+            if status == 503:
+                continue
+            assert status == 202, body
+            for result in body["data"]["attributes"]["results"]:  # type: ignore[index]
+                answers[result["status"]] += 1
+                answers["conflict"] += result.get("conflict", False)
+            waiting = waiting[size:]
+        connection.close()
+        return answers
+
+
+@pytest.fixture
+def secret(own_database: OwnDatabase) -> str:
+    with own_database.app(), transaction():
+        for n in range(10):
+            factories.make_account(external_id=f"account-{n}")
+        factories.make_metric("auth.otp", dimensions=["channel"])
+        return keys.create("senders", scopes=["events:write"], actor=TEST, at=clock.now())[1]
+
+
+def make_events() -> list[dict[str, str]]:
+    at = clock.now().isoformat()
+    return [
+        {"event_id": f"e{n}", "account_id": f"account-{n % 10}", "metric": "auth.otp", "timestamp": at}
+        for n in range(EVENTS)
+    ]
+
+
+def send_shuffled(url: str, secret: str) -> Counter[str]:
+    """Deliver every event four times, shuffled, by 16 senders at once."""
+    deliveries = Random(7).sample(make_events() * DELIVERIES, EVENTS * DELIVERIES)
+    share = len(deliveries) // SENDERS
+    sender = Sender(url, secret)
+
+    def send(n: int) -> Counter[str]:
+        sizes = Random(n)
+        return sender.deliver(
+            deliveries[n * share : (n + 1) * share], iter(lambda: sizes.choice((1, 3, 20)), None)
+        )
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        return sum(pool.map(send, range(SENDERS)), Counter())
+
+
+def stored(own: OwnDatabase) -> tuple[int, int, int]:
+    with own.connect() as connection:
+        found = connection.execute(
+            "SELECT (SELECT count(*) FROM event_keys), (SELECT count(*) FROM usage_events), "
+            "(SELECT sum(events) FROM usage_deltas)"
+        ).fetchone()
+    assert found is not None
+    return found[0], found[1], int(found[2])
+
+
+def test_shuffled_duplicates_from_sixteen_senders_count_once_each(
+    own_database: OwnDatabase, secret: str
+) -> None:
+    url = own_database.start_web(workers=2)
+
+    answers = send_shuffled(url, secret)
+
+    assert (answers["accepted"], answers["duplicate"], answers["conflict"]) == (
+        EVENTS,
+        EVENTS * (DELIVERIES - 1),
+        0,
+    )
+    assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
+
+
+def test_every_confirmed_event_counts_exactly_once_though_connections_are_cut(
+    own_database: OwnDatabase, secret: str
+) -> None:
+    url = own_database.start_web(workers=2)
+    over = threading.Event()
+
+    def cut() -> int:
+        cuts = 0
+        with psycopg.connect(own_database.url, autocommit=True, application_name="scissors") as connection:
+            while not over.wait(0.1):
+                cuts += len(connection.execute(CUT, ("otpless-billing",)).fetchall())
+        return cuts
+
+    with ThreadPoolExecutor(1) as scissors:
+        cutting = scissors.submit(cut)
+        answers = send_shuffled(url, secret)
+        over.set()
+        cuts = cutting.result()
+
+    assert cuts > 0
+    # What was applied but not confirmed is a duplicate to the sender who tries again.
+    assert answers["accepted"] + answers["duplicate"] == EVENTS * DELIVERIES
+    assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
