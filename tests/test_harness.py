@@ -5,6 +5,7 @@ import signal
 import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
+from playwright.sync_api import Page
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from app.db import db, raw_transaction, transaction
 from app.embedded.processes import is_running
 from app.models import Customer
 from tests.support.application import QueryCounter
+from tests.support.browser import LiveServer
 from tests.support.own import OwnDatabase
 
 
@@ -86,3 +88,9 @@ def test_a_killed_process_of_an_own_database_is_gone(own_database: OwnDatabase) 
     own_database.kill(child)
     own_database.poll(lambda: not is_running(pid), "the killed process to be gone")
     assert child.reap() == -signal.SIGKILL
+
+
+@pytest.mark.browser
+def test_a_browser_sees_the_running_product(live_server: LiveServer, page: Page) -> None:
+    page.goto(f"{live_server.url}/sign-in")
+    assert page.get_by_role("heading", level=1).count() == 1
