@@ -82,7 +82,8 @@ class Scheduler:
 
 def latest_moment(cron: str, at: datetime) -> datetime:
     """Return the last moment that the cron line names at or before an aware instant."""
-    moment: datetime = croniter(cron, at + timedelta(seconds=1)).get_prev(datetime)
+    next_minute = at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    moment: datetime = croniter(cron, next_minute).get_prev(datetime)
     return moment
 
 

@@ -31,9 +31,9 @@ def run(
         UnknownName: there is no such check.
     """
     at = at or clock.now()
-    if not is_isolated():
+    if not is_isolated() and not db.session().in_transaction():
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        db.session.execute(text("SET LOCAL statement_timeout = 0"))
+    db.session.execute(text("SET LOCAL statement_timeout = 0"))
     results = []
     for name in names or checks:
         results.append(_run_one(name, at))
