@@ -139,7 +139,7 @@ def _step(row: Mapping[str, Any], currency: str) -> str:
     text = ROW_WORDS[kind].format(**words)
     if kind in PRICED and Decimal(row["flat"]):
         text += f" + {words['flat']}"
-    return text if amount in text or kind == "free" else f"{text} = {amount}"
+    return f"{text} = {amount}" if kind in PRICED else text
 
 
 def _sums(snapshot: Snapshot, currency: str) -> list[tuple[str, str]]:

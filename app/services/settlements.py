@@ -99,7 +99,7 @@ def settle(payment: Payment, *, at: datetime, actor: Actor) -> tuple[PaymentStat
                     amount,
                     at=at,
                     actor=actor,
-                    reason=f"Top-up by {payment.gateway}",
+                    reason=f"Top-up by {payment.gateway.capitalize()}",
                     reference=f"payment:{payment.id}",
                 )
             elif payment.invoice is not None:
