@@ -2,9 +2,16 @@
 
 from flask import Flask
 
-from app.cli import billing, imports, keys, people, seed
+from app.cli import billing, imports, keys, people, seed, verify
 
-COMMANDS = (seed.seed, imports.import_events, billing.billing, people.create_user, keys.api_key)
+COMMANDS = (
+    seed.seed,
+    imports.import_events,
+    billing.billing,
+    verify.verify,
+    people.create_user,
+    keys.api_key,
+)
 
 
 def init_app(app: Flask) -> None:

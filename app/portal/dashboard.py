@@ -17,6 +17,7 @@ def dashboard() -> str:
     waiting = own.open_invoices(own_id())
     recent = own.invoices(own_id(), limit=RECENT).rows
     zone = current_user.timezone
+    month, last_days = own_usage.windows(clock.now(), zone)[:2]
     return render_template(
         "portal/dashboard.html",
         accounts=accounts,
@@ -26,6 +27,7 @@ def dashboard() -> str:
         due=own.sum_due(waiting),
         recent=recent,
         used=own_usage.this_month(accounts, at=clock.now(), zone=zone),
-        month=own_usage.windows(clock.now(), zone)[0],
+        month=month,
+        trends=own_usage.trends(accounts, last_days, zone),
         alerts=own.alerts(wallets, waiting, recent, today=today()),
     )

@@ -73,7 +73,7 @@ class Buyer:
             "currency": self.currency,
             "timezone": self.timezone,
             "billing_mode": "prepaid" if self.prepaid else "postpaid",
-            "payment_terms_days": 0 if self.prepaid else 15,
+            "payment_terms_days": 15,
         }
 
 

@@ -27,7 +27,9 @@ PRICE = {"INR": Decimal("0.213"), "USD": Decimal("0.00633"), "IDR": Decimal(294)
 # What is put into a wallet on the first day of each month, as percent of a month's usage.
 FILLED = {"full": (180, 140, 140), "low": (115, 105, 105), "empty": (60, 50, 0)}
 # On which day after the invoice it is paid, and how much of it in percent.
-PAID = {"prompt": (8, 100), "late": (24, 100), "partly": (13, 50)}
+PAID = {"prompt": (8, 100), "late": (24, 100), "partly": (13, 50), "full": (4, 100), "low": (11, 100)}
+# Invoices of the first of a month are due on its 16th.
+OVERDUE_DAY = 17
 OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
 LOW_PERCENT, WELL_FILLED_PERCENT = 150, 15
 
@@ -51,7 +53,8 @@ def bill(on: date, timeline: Timeline) -> None:
     if on.day == 1 and on > timeline.first_on:
         for _step in billing.run(f"{on - ONE_DAY:%Y-%m}", at=at, actor=BILLING):
             pass
-    in_transaction(lambda: invoices.mark_overdue(at=at, actor=BILLING))
+    if on.day == OVERDUE_DAY:
+        in_transaction(lambda: invoices.mark_overdue(at=at, actor=BILLING))
 
 
 def pay_invoices(everybody: Sequence[Buyer], on: date, timeline: Timeline) -> None:
@@ -59,6 +62,8 @@ def pay_invoices(everybody: Sequence[Buyer], on: date, timeline: Timeline) -> No
     customs = {buyer.external_id: PAID[buyer.pays] for buyer in everybody if buyer.pays in PAID}
     for days, percent in set(customs.values()):
         issued_on = on - timedelta(days=days)
+        if issued_on.day != 1:
+            continue
         payers = [external_id for external_id, custom in customs.items() if custom == (days, percent)]
         for invoice_id in in_transaction(lambda: _issued(issued_on, payers)):  # noqa: B023
             in_transaction(lambda one=invoice_id, share=percent: _pay(one, share, on, timeline))  # type: ignore[misc]

@@ -17,7 +17,7 @@ SEED = 7
 SECONDS_IN_HOUR = 3_600
 SATURDAY = 5
 # When people sign in: an hour of the local day, and its percent of the day's messages.
-HOURS = ((9, 22), (13, 27), (18, 31), (21, 20))
+HOURS = ((10, 34), (15, 25), (20, 41))
 # The percent of messages by each channel.
 CHANNELS = (("sms", 58), ("whatsapp", 32), ("email", 10))
 WEEKEND_PERCENT = 72
