@@ -6,56 +6,34 @@ killed run is resumed by starting it again, two at once share the work, and doin
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import joinedload
 
 from app.config import current_settings
 from app.db import db, in_transaction
-from app.domain.periods import Period, calendar_month
-from app.errors import DomainError, Invalid, NotFound
+from app.errors import DomainError, NotFound
 from app.ids import new_id
 from app.models import Account, BillingRun, BillingRunItem, Invoice
-from app.models.invoices import InvoiceStatus, ItemStatus, RunStatus
+from app.models.invoices import ItemStatus, RunStatus
 from app.permissions import Actor
 from app.queue import enqueue
 from app.services import audit, billing_candidates, invoices
-from app.services.inputs import refusals
+from app.services.billing_steps import LAST_TO_END, Step, check_ended, month_of, note, step_of
 from app.services.price_book import PriceBook
 
-FIRST_TO_END = "Pacific/Kiritimati"
-LAST_TO_END = "Etc/GMT+12"
 BEGUN_AGAIN = (ItemStatus.nothing_owed, ItemStatus.failed)
 STEP_ITEMS = 1_000
 # How many workers may share one run; more would find nothing to do.
 LANES = 2
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What became of one account: `done` of `of` accounts are through, this one with `status`.
-
-    `number`, `total` and `currency` are those of its invoice, if it has one; `message` says why it has none.
-    """
-
-    done: int
-    of: int
-    account_id: UUID
-    account: str
-    status: ItemStatus
-    number: str | None = None
-    total: Decimal | None = None
-    currency: str | None = None
-    message: str | None = None
 
 
 def run(
@@ -88,7 +66,7 @@ def prepare(
     Raises:
         Invalid: as `run` says.
     """
-    _check_ended(period, at)
+    check_ended(period, at)
     made = insert(BillingRun).values(
         id=new_id(), period=period, status=RunStatus.pending, started_by=actor.label
     )
@@ -96,7 +74,7 @@ def prepare(
     billing_run = db.session.scalars(
         select(BillingRun).where(BillingRun.period == period).with_for_update()
     ).one()
-    found = billing_candidates.accounts(_month(period, LAST_TO_END).end, accounts)
+    found = billing_candidates.accounts(month_of(period, LAST_TO_END).end, accounts)
     rows = [{"id": new_id(), "run_id": billing_run.id, "account_id": each} for each in found]
     for start in range(0, len(rows), STEP_ITEMS):
         items = insert(BillingRunItem).values(rows[start : start + STEP_ITEMS])
@@ -127,13 +105,29 @@ def work(run_id: UUID, *, at: datetime, actor: Actor) -> Iterator[Step]:
     period, pending = in_transaction(lambda: _pending(run_id))
     book = PriceBook()
     for done, item_id in enumerate(pending, 1):
-        bill = partial(
-            bill_account, item_id, period, at=at, actor=actor, book=book, done=done, of=len(pending)
-        )
-        step = in_transaction(bill)
+        step = _bill(item_id, period, at=at, actor=actor, book=book)
         if step is not None:
-            yield step
+            yield replace(step, done=done, of=len(pending))
     in_transaction(lambda: _finish(run_id, at))
+
+
+def _bill(item_id: UUID, period: str, *, at: datetime, actor: Actor, book: PriceBook) -> Step | None:
+    """Bill one account in a transaction of its own. What goes wrong is kept with its item, so that one
+    account's trouble stops no other; a database that is away stops the run, which is then resumed.
+    """
+    try:
+        return in_transaction(partial(bill_account, item_id, period, at=at, actor=actor, book=book))
+    except DomainError as error:
+        message = error.message
+    except DBAPIError as error:
+        if not isinstance(error, IntegrityError | DataError):
+            raise
+        log.exception("account not billed", extra={"item": str(item_id)})
+        message = "The database refused the invoice: see the log."
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        log.exception("account not billed", extra={"item": str(item_id)})
+        message = f"{type(error).__name__}: see the log."
+    return in_transaction(partial(_fail, item_id, message))
 
 
 def share_out(run_id: UUID) -> None:
@@ -143,45 +137,43 @@ def share_out(run_id: UUID) -> None:
 
 
 def bill_account(
-    item_id: UUID,
-    period: str,
-    *,
-    at: datetime,
-    actor: Actor,
-    book: PriceBook | None = None,
-    done: int = 1,
-    of: int = 1,
+    item_id: UUID, period: str, *, at: datetime, actor: Actor, book: PriceBook | None = None
 ) -> Step | None:
-    """Bill one account of a run in the open transaction; None where another process has it or had it.
+    """Bill one account of a run in the open transaction; None where another process has it or had it, or its
+    month has not ended.
 
-    What goes wrong is kept with the item, so that one account's trouble stops no other.
+    Raises:
+        DomainError: it cannot be billed now; nothing is written.
     """
-    claim = select(BillingRunItem).where(
-        BillingRunItem.id == item_id, BillingRunItem.status == ItemStatus.pending
-    )
-    item = db.session.scalar(claim.with_for_update(skip_locked=True))
+    item = _claim(item_id)
     if item is None:
         return None
-    account = _account(item.account_id)
-    invoice = None
-    month = _month(period, account.timezone)
+    month = month_of(period, item.account.timezone)
     if month.end + timedelta(hours=current_settings().billing_grace_hours) > at:
         return None
-    try:
-        with db.session.begin_nested():
-            invoice = invoices.draft_for(account, month, at=at, book=book)
-            if invoice is not None and invoice.status is InvoiceStatus.draft:
-                invoices.issue(invoice, at=at, actor=actor, book=book)
-    except DBAPIError:
-        raise
-    except Exception as error:
-        known = isinstance(error, DomainError)
-        log.log(logging.WARNING if known else logging.ERROR, "account not billed", exc_info=not known)
-        invoice, item.status = None, ItemStatus.failed
-        item.message = str(error) if known else f"{type(error).__name__}: see the log."
-    else:
-        _note(item, invoice)
-    return _step(item, account, invoice, done, of)
+    invoice = invoices.bill(item.account, month, at=at, actor=actor, book=book or PriceBook())
+    note(item, invoice)
+    return step_of(item, item.account, invoice)
+
+
+def _claim(item_id: UUID) -> BillingRunItem | None:
+    claim = (
+        select(BillingRunItem)
+        .where(BillingRunItem.id == item_id, BillingRunItem.status == ItemStatus.pending)
+        .options(
+            joinedload(BillingRunItem.account, innerjoin=True).joinedload(Account.customer, innerjoin=True)
+        )
+        .with_for_update(of=BillingRunItem, skip_locked=True)
+    )
+    return db.session.scalar(claim)
+
+
+def _fail(item_id: UUID, message: str) -> Step | None:
+    item = _claim(item_id)
+    if item is None:
+        return None
+    item.status, item.message = ItemStatus.failed, message
+    return step_of(item, item.account, None)
 
 
 def progress(run_id: UUID) -> dict[ItemStatus, int]:
@@ -215,27 +207,28 @@ def get(run_id: UUID) -> BillingRun:
 
 
 def _try(period: str, *, at: datetime, accounts: Collection[UUID] | None) -> Iterator[Step]:
-    _check_ended(period, at)
-    found = billing_candidates.accounts(_month(period, LAST_TO_END).end, accounts)
+    check_ended(period, at)
+    found = billing_candidates.accounts(month_of(period, LAST_TO_END).end, accounts)
     book = PriceBook()
     for done, account_id in enumerate(found, 1):
-        yield in_transaction(partial(_try_account, account_id, period, at, book, done, len(found)))
+        step = in_transaction(partial(_try_account, account_id, period, at, book))
+        yield replace(step, done=done, of=len(found))
 
 
-def _try_account(account_id: UUID, period: str, at: datetime, book: PriceBook, done: int, of: int) -> Step:
+def _try_account(account_id: UUID, period: str, at: datetime, book: PriceBook) -> Step:
     account = _account(account_id)
     item = BillingRunItem(account_id=account_id, status=ItemStatus.nothing_owed)
 
     def show(invoice: Invoice) -> Step:
-        _note(item, invoice)
-        return _step(item, account, invoice, done, of)
+        note(item, invoice)
+        return step_of(item, account, invoice)
 
     try:
-        step = invoices.preview(account, _month(period, account.timezone), show, at=at, book=book)
+        step = invoices.preview(account, month_of(period, account.timezone), show, at=at, book=book)
     except DomainError as error:
         item.status, item.message = ItemStatus.failed, error.message
         step = None
-    return step or _step(item, account, None, done, of)
+    return step or step_of(item, account, None)
 
 
 def _pending(run_id: UUID) -> tuple[str, list[UUID]]:
@@ -253,40 +246,6 @@ def _finish(run_id: UUID, at: datetime) -> None:
     db.session.execute(over.values(status=RunStatus.done, finished_at=at))
 
 
-def _note(item: BillingRunItem, invoice: Invoice | None) -> None:
-    item.message = None
-    if invoice is None:
-        item.status = ItemStatus.nothing_owed
-        return
-    parked = invoice.status is InvoiceStatus.parked
-    item.status = ItemStatus.parked if parked else ItemStatus.issued
-    item.invoice_id, item.message = invoice.id, invoice.parked_reason
-
-
-def _step(item: BillingRunItem, account: Account, invoice: Invoice | None, done: int, of: int) -> Step:
-    return Step(
-        done=done,
-        of=of,
-        account_id=account.id,
-        account=account.name,
-        status=item.status,
-        number=invoice.number if invoice else None,
-        total=invoice.total if invoice else None,
-        currency=invoice.currency if invoice else None,
-        message=item.message,
-    )
-
-
 def _account(account_id: UUID) -> Account:
     query = select(Account).where(Account.id == account_id).options(joinedload(Account.customer))
     return db.session.scalars(query).one()
-
-
-def _month(period: str, zone_name: str) -> Period:
-    with refusals():
-        return calendar_month(period, zone_name)
-
-
-def _check_ended(period: str, at: datetime) -> None:
-    if _month(period, FIRST_TO_END).end > at:
-        raise Invalid.at("/period", f"{period} has not ended yet.", code="not_ended")

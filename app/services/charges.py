@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.domain.money import plain
 from app.domain.periods import Period, local_date
+from app.models import ChargePosition
 from app.models.invoices import LineKind
 from app.services.price_book import Price
 
@@ -22,7 +23,7 @@ class Due:
     what was invoiced for that before.
 
     `quantity` is what is new, `from_wallet` the part of `amount` that a wallet was charged for already.
-    `problem` tells why a person must look before it is billed.
+    `position` is the locked row that usage is charged by. `problem` tells why a person must look first.
     """
 
     price: Price
@@ -36,6 +37,7 @@ class Due:
     breakdown: list[dict[str, Any]]
     from_wallet: Decimal = Decimal(0)
     events_hash: str | None = None
+    position: ChargePosition | None = None
     problem: str | None = None
 
 

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.db import db
+from app.db import db, lock
 from app.domain.invoicing import describe
 from app.domain.money import plain
 from app.domain.periods import Period, local_date, periods_between
 from app.domain.proration import prorate, share
-from app.models import Account, Invoice, InvoiceLine
+from app.models import Account, Invoice, InvoiceLine, Subscription
 from app.models.invoices import InvoiceStatus, LineKind
 from app.models.plans import ComponentKind, Timing
 from app.services.charges import Due, Key, invoiced_row
@@ -31,13 +32,16 @@ UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 
 
 def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
-    """Return the fixed fees that are due by `until`, the oldest first. `book` has the account's subscriptions
-    loaded.
+    """Return the fixed fees that are due by `until`, the oldest first.
+
+    `book` has the account's subscriptions loaded; those with fees stay locked, so that nobody else bills
+    them.
     """
     fees = [(coverage, _fees(coverage, book)) for coverage in book.tariffs.coverages(account.id)]
     if not any(prices for _, prices in fees):
         return []
-    before = invoiced(account)
+    lock(Subscription, [coverage.subscription_id for coverage, prices in fees if prices])
+    before = invoiced(account.id)
     found = []
     for coverage, prices in fees:
         # A fee in advance is due at the very instant at which its period starts.
@@ -51,14 +55,14 @@ def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
     )
 
 
-def invoiced(account: Account) -> dict[Key, Decimal]:
+def invoiced(account_id: UUID) -> dict[Key, Decimal]:
     """Return what issued invoices have asked for each fee of the account."""
     key = (InvoiceLine.subscription_id, InvoiceLine.component_id, InvoiceLine.period_start)
     query = (
         select(*key, func.sum(InvoiceLine.amount))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
         .where(
-            Invoice.account_id == account.id,
+            Invoice.account_id == account_id,
             Invoice.status.not_in(UNBILLED),
             InvoiceLine.subscription_id.is_not(None),
             InvoiceLine.metric_code.is_(None),

@@ -1,7 +1,6 @@
 """The safety checks before an invoice is issued (DOMAIN.md §6): a wrong invoice is worse than a late one."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +11,7 @@ from sqlalchemy import select
 from app.config import current_settings
 from app.db import db
 from app.domain.money import plain, quantize
-from app.models import Account, Invoice
+from app.models import Invoice
 from app.models.invoices import InvoiceOrigin, InvoiceStatus, LineKind
 
 NOTHING = Decimal(0)
@@ -33,9 +32,8 @@ class History:
         return sum(self.totals, NOTHING) / len(self.totals) if self.totals else None
 
 
-def history(account: Account | UUID, currency: str) -> History:
+def history(account_id: UUID, currency: str) -> History:
     """Return the latest six invoices that billing runs issued to an account."""
-    account_id = account if isinstance(account, UUID) else account.id
     query = (
         select(Invoice.period_end, Invoice.total)
         .where(
@@ -77,18 +75,13 @@ def faults(invoice: Invoice) -> list[str]:
     return found
 
 
-def doubts(invoice: Invoice, before: History, problems: Sequence[str] = ()) -> list[str]:
-    """Return why a person should look at a draft first: its usage differs from what was rated, or its total
-    is far above what the account usually pays.
-    """
-    found = list(problems)
+def doubts(invoice: Invoice, before: History) -> list[str]:
+    """Return why a person should look at a draft first: it is far above what the account usually pays."""
     times, mean = current_settings().park_above_mean_times, before.mean
-    if mean and invoice.total > times * mean:
-        usual = quantize(mean, invoice.currency)
-        found.append(
-            f"The total {plain(invoice.total)} {invoice.currency} is over {times} times the usual {usual}."
-        )
-    return found
+    if not mean or invoice.total <= times * mean:
+        return []
+    usual, total = quantize(mean, invoice.currency), plain(invoice.total)
+    return [f"The total {total} {invoice.currency} is over {times} times the usual {usual}."]
 
 
 def _sum(amounts: object) -> Decimal:

@@ -30,7 +30,6 @@ class Assessed:
 
     lines: list[InvoiceLine]
     totals: Totals
-    from_wallet: Decimal
     problems: list[str]
 
 
@@ -98,7 +97,7 @@ def make(
         for n, (taxed, each) in enumerate(zip(totals.lines, sources, strict=True), 1)
     ]
     problems = [each.problem for each in dues if each.problem]
-    return Assessed(lines, totals, from_wallet, problems)
+    return Assessed(lines, totals, problems)
 
 
 def taxes_json(parts: Sequence[TaxPart], currency: str) -> list[dict[str, str]]:

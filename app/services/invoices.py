@@ -17,17 +17,18 @@ from app.domain.money import parse_amount, plain
 from app.domain.numbering import ist_date
 from app.domain.periods import Period
 from app.domain.states import move
-from app.domain.tax import SupplyKind
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Account, Invoice
-from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
+from app.models.invoices import InvoiceOrigin, InvoiceStatus
 from app.permissions import Actor
-from app.services import audit, invoice_checks, invoice_lines, taxes
+from app.services import audit
+from app.services.drafting import assemble
 from app.services.inputs import refusals
-from app.services.issuing import issue, park
+from app.services.issuing import issue, issue_new, park
 from app.services.price_book import PriceBook
 
 T = TypeVar("T")
+SYSTEM = Actor.system("billing")
 
 OPEN = (
     InvoiceStatus.issued,
@@ -46,6 +47,7 @@ def draft_for(
     origin: InvoiceOrigin = InvoiceOrigin.run,
     purchase_order: str | None = None,
     book: PriceBook | None = None,
+    actor: Actor = SYSTEM,
 ) -> Invoice | None:
     """Return a draft of everything an account is to be billed for by the end of `period`, as of `at`, or None
     where nothing was used and nothing is owed. `lines` of a person are added to it.
@@ -58,43 +60,30 @@ def draft_for(
             or no tax rate is entered.
         Invalid: a line that cannot be used; a State that does not exist.
     """
-    book = book or PriceBook()
-    manual = invoice_lines.read_manual(lines, account.currency)
-    before = invoice_checks.history(account, account.currency)
-    dues = invoice_lines.due(account, period.end, billed_until=before.billed_until, book=book)
-    if not dues and not manual:
-        return None
-    on = ist_date(at)
-    registration = taxes.get_registration(on)
-    supply = taxes.supply_to(account.customer, registration, on=on)
-    made = invoice_lines.make(dues, manual, supply=supply, rates=taxes.rates(on), currency=account.currency)
-    export = supply.kind is SupplyKind.export
-    invoice = Invoice(
-        account=account,
-        customer=account.customer,
-        registration=registration,
-        kind=InvoiceKind.export_invoice if export else InvoiceKind.tax_invoice,
+    draft = assemble(
+        account,
+        period,
+        at=at,
+        lines=lines,
         origin=origin,
-        status=InvoiceStatus.draft,
-        currency=account.currency,
-        period_start=period.start,
-        period_end=period.end,
-        place_of_supply=supply.place,
-        reverse_charge=False,
-        purchase_order=purchase_order or account.settings.get("purchase_order"),
-        subtotal=made.totals.subtotal,
-        tax_total=made.totals.tax_total,
-        round_off=made.totals.round_off,
-        total=made.totals.total,
-        paid_from_wallet=Decimal(0),
-        amount_paid=Decimal(0),
-        taxes=invoice_lines.taxes_json(made.totals.taxes, account.currency),
-        lines=made.lines,
+        purchase_order=purchase_order,
+        book=book or PriceBook(),
     )
+    if draft is None:
+        return None
+    invoice = draft.invoice
     _flush(invoice)
-    if made.problems:
-        park(invoice, made.problems)
-    return invoice
+    return park(invoice, draft.problems, at=at, actor=actor) if draft.problems else invoice
+
+
+def bill(account: Account, period: Period, *, at: datetime, actor: Actor, book: PriceBook) -> Invoice | None:
+    """Draft and issue the invoice of a billing run at once, or park it; None where nothing is to be billed.
+
+    Raises:
+        Conflict, Invalid: as `draft_for` and `issue` say.
+    """
+    draft = assemble(account, period, at=at, origin=InvoiceOrigin.run, book=book)
+    return None if draft is None else issue_new(draft, at=at, actor=actor, book=book)
 
 
 def draft_by_hand(
@@ -113,7 +102,13 @@ def draft_by_hand(
         Invalid: as `draft_for` says.
     """
     invoice = draft_for(
-        account, period, at=at, lines=lines, origin=InvoiceOrigin.manual, purchase_order=purchase_order
+        account,
+        period,
+        at=at,
+        lines=lines,
+        origin=InvoiceOrigin.manual,
+        purchase_order=purchase_order,
+        actor=actor,
     )
     if invoice is None:
         raise Conflict("The account has used nothing and owes nothing in this period: add a line.")
@@ -232,6 +227,7 @@ def _flush(invoice: Invoice) -> None:
 
 
 __all__ = [
+    "bill",
     "draft_by_hand",
     "draft_for",
     "get",

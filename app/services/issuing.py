@@ -11,7 +11,7 @@ from app.domain.money import plain
 from app.domain.numbering import ist_date
 from app.domain.states import move
 from app.errors import Conflict
-from app.models import ChargePosition, Invoice, InvoiceLine, Subscription, Wallet
+from app.models import Account, Invoice, InvoiceLine, Subscription, Wallet
 from app.models.customers import BillingMode
 from app.models.invoices import InvoiceStatus, LineKind
 from app.permissions import Actor
@@ -22,21 +22,22 @@ from app.services import (
     numbers,
     outbox,
     snapshots,
+    taxes,
     usage_charges,
     wallets,
 )
 from app.services.charges import Key, invoiced_before
+from app.services.drafting import Draft, Moves
 from app.services.inputs import refusals
 from app.services.price_book import PriceBook
+from app.services.taxes import Seller
 
 NOTHING = Decimal(0)
 UNNUMBERED = frozenset({InvoiceStatus.draft, InvoiceStatus.parked})
 
-Moves = list[tuple[InvoiceLine, ChargePosition]]
-
 
 def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | None = None) -> Invoice:
-    """Issue a draft: number, date, immutable content, its usage marked as invoiced, its PDF promised.
+    """Issue a stored draft: number, date, immutable content, its usage marked as invoiced, its PDF promised.
 
     A draft with a fault, or one whose total is far above the usual, is parked instead: look at `status`. A
     parked one that a person issues is issued, unless it is wrong. One that is issued already stays as it is.
@@ -53,35 +54,37 @@ def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | Non
         before = invoice_checks.history(invoice.account_id, invoice.currency)
         objections = invoice_checks.doubts(invoice, before)
     if objections:
-        park(invoice, objections)
-        summary = f"An invoice for {invoice.account.name} was parked"
-        after = {"status": invoice.status, "reason": invoice.parked_reason}
-        audit.record(actor, "invoice.parked", invoice, summary=summary, at=at, after=after)
-        return invoice
+        return park(invoice, objections, at=at, actor=actor)
     moves = _check_unbilled(invoice)
-    _pay_from_wallet(invoice, moves, at, actor)
-    _make_final(invoice, at, book or PriceBook())
-    for line, position in moves:
-        position.invoiced_quantity += line.quantity
-        position.invoiced_amount += line.amount
-    outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
-    audit.record(
-        actor,
-        "invoice.issued",
-        invoice,
-        summary=f"{invoice.number} was issued to {invoice.customer.name}",
-        at=at,
-        after={"number": invoice.number, "total": plain(invoice.total), "currency": invoice.currency},
-    )
-    return invoice
+    seller = taxes.seller_of(invoice.registration)
+    return _finish(invoice, invoice.account, seller, moves, at=at, actor=actor, book=book or PriceBook())
 
 
-def park(invoice: Invoice, reasons: Sequence[str]) -> None:
+def issue_new(draft: Draft, *, at: datetime, actor: Actor, book: PriceBook) -> Invoice:
+    """Store and issue a draft that was assembled in this transaction, or store it parked.
+
+    Raises:
+        Invalid: the series of numbers is full.
+    """
+    invoice = draft.invoice
+    objections = [*draft.problems, *invoice_checks.faults(invoice)]
+    objections += invoice_checks.doubts(invoice, draft.before)
+    db.session.add(invoice)
+    if objections:
+        return park(invoice, objections, at=at, actor=actor)
+    return _finish(invoice, draft.account, draft.seller, draft.moves, at=at, actor=actor, book=book)
+
+
+def park(invoice: Invoice, reasons: Sequence[str], *, at: datetime, actor: Actor) -> Invoice:
     """Keep a draft from being issued until a person has looked at it."""
     invoice.parked_reason = " ".join(reasons)
     if invoice.status is not InvoiceStatus.parked:
         with refusals():
             invoice.status = InvoiceStatus(move("invoice", invoice.status, InvoiceStatus.parked))
+    summary = f"An invoice of {plain(invoice.total)} {invoice.currency} was parked"
+    after = {"status": invoice.status, "reason": invoice.parked_reason}
+    audit.record(actor, "invoice.parked", invoice, summary=summary, at=at, after=after)
+    return invoice
 
 
 def _check_unbilled(invoice: Invoice) -> Moves:
@@ -94,7 +97,7 @@ def _check_unbilled(invoice: Invoice) -> Moves:
     ]
     if fees:
         lock(Subscription, {line.subscription_id for line in fees})
-        asked = fee_charges.invoiced(invoice.account)
+        asked = fee_charges.invoiced(invoice.account_id)
         stale += [line for line in fees if asked.get(_key(line), NOTHING) != invoiced_before(line.breakdown)]
     if stale:
         raise Conflict(f"{stale[0].description}: another invoice has billed it since. Make the draft again.")
@@ -108,12 +111,46 @@ def _key(line: InvoiceLine) -> Key:
     return line.subscription_id, line.component_id, line.period_start
 
 
-def _pay_from_wallet(invoice: Invoice, moves: Moves, at: datetime, actor: Actor) -> None:
+def _finish(
+    invoice: Invoice,
+    account: Account,
+    seller: Seller,
+    moves: Moves,
+    *,
+    at: datetime,
+    actor: Actor,
+    book: PriceBook,
+) -> Invoice:
+    invoice.issued_at = at
+    invoice.issued_on = ist_date(at)
+    invoice.due_on = invoice.issued_on + timedelta(days=account.payment_terms_days)
+    invoice.parked_reason = None
+    _pay_from_wallet(invoice, account, moves, at, actor)
+    # The lines go first: the database refuses a change to the lines of a numbered invoice.
+    db.session.flush()
+    with db.session.no_autoflush:
+        _number(invoice, account, seller, book)
+    for line, position in moves:
+        position.invoiced_quantity += line.quantity
+        position.invoiced_amount += line.amount
+    outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
+    audit.record(
+        actor,
+        "invoice.issued",
+        invoice,
+        summary=f"{invoice.number} was issued to {account.customer.name}",
+        at=at,
+        after={"number": invoice.number, "total": plain(invoice.total), "currency": invoice.currency},
+    )
+    return invoice
+
+
+def _pay_from_wallet(invoice: Invoice, account: Account, moves: Moves, at: datetime, actor: Actor) -> None:
     """Note what the account's wallet has paid of the usage; what it owes is asked for by the invoice."""
-    if invoice.account.billing_mode is not BillingMode.prepaid:
+    if account.billing_mode is not BillingMode.prepaid:
         return
     charged = sum((usage_charges.from_wallet(position, line.amount) for line, position in moves), NOTHING)
-    found = wallets.find_for(invoice.account)
+    found = wallets.find_for(account)
     if charged <= 0 or found is None:
         return
     (wallet,) = lock(Wallet, [found.id])
@@ -123,22 +160,10 @@ def _pay_from_wallet(invoice: Invoice, moves: Moves, at: datetime, actor: Actor)
     invoice.paid_from_wallet = invoice.amount_paid = charged - owed
 
 
-def _make_final(invoice: Invoice, at: datetime, book: PriceBook) -> None:
-    invoice.issued_at = at
-    invoice.issued_on = ist_date(at)
-    invoice.due_on = invoice.issued_on + timedelta(days=invoice.account.payment_terms_days)
-    invoice.parked_reason = None
-    # The lines go first: the database refuses a change to the lines of a numbered invoice.
-    db.session.flush()
-    with db.session.no_autoflush:
-        _number(invoice, book)
-    db.session.flush()
-
-
-def _number(invoice: Invoice, book: PriceBook) -> None:
+def _number(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> None:
     assert invoice.issued_on is not None
     assert invoice.due_on is not None
-    invoice.number = numbers.take(invoice.registration, invoice.kind, on=invoice.issued_on)
+    invoice.number = numbers.take(seller, invoice.kind, on=invoice.issued_on)
     status = InvoiceStatus(
         settlement(invoice.total, invoice.amount_paid, due_on=invoice.due_on, today=invoice.issued_on)
     )
@@ -146,5 +171,5 @@ def _number(invoice: Invoice, book: PriceBook) -> None:
         invoice.status = InvoiceStatus(move("invoice", invoice.status, InvoiceStatus.issued))
         if status is not InvoiceStatus.issued:
             invoice.status = InvoiceStatus(move("invoice", InvoiceStatus.issued, status))
-    invoice.snapshot = snapshots.of(invoice, book)
+    invoice.snapshot = snapshots.of(invoice, account, seller, book)
     invoice.snapshot_sha256 = sha256(canonical_json(invoice.snapshot)).digest()

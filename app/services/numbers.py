@@ -8,15 +8,16 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db import db
 from app.domain.numbering import financial_year, format_number
 from app.ids import new_id
-from app.models import InvoiceSeries, SellerRegistration
+from app.models import InvoiceSeries
 from app.models.invoices import InvoiceKind
 from app.services.inputs import refusals
+from app.services.taxes import Seller
 
 # What follows the registration's prefix, so that no two series of it can give the same number.
 SUFFIXES = {InvoiceKind.tax_invoice: "", InvoiceKind.export_invoice: "E", InvoiceKind.credit_note: "C"}
 
 
-def take(registration: SellerRegistration, kind: InvoiceKind, *, on: date) -> str:
+def take(seller: Seller, kind: InvoiceKind, *, on: date) -> str:
     """Return the next number of the series for a document dated `on` (CGST Rule 46(b)): `OTP/26-27/000042`.
 
     The row of the series stays locked until the transaction ends, and rolls back with it: a number is lost or
@@ -28,10 +29,10 @@ def take(registration: SellerRegistration, kind: InvoiceKind, *, on: date) -> st
     year = financial_year(on)
     series = insert(InvoiceSeries).values(
         id=new_id(),
-        registration_id=registration.id,
+        registration_id=seller.id,
         kind=kind,
         financial_year=year.label,
-        prefix=registration.series_prefix + SUFFIXES[kind],
+        prefix=seller.series_prefix + SUFFIXES[kind],
         last_number=1,
     )
     taken = series.on_conflict_do_update(

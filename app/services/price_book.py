@@ -3,6 +3,7 @@ rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,10 @@ from app.domain.aggregations import aggregations
 from app.domain.pricing import Charge, Terms, Usage, price
 from app.models import PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
+from app.services import taxes
 from app.services.components import terms_of
 from app.services.rating import Tariffs
+from app.services.taxes import Rates, Seller
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,16 @@ class Price:
 
 
 class PriceBook:
-    """The prices of the versions asked for, each version read once. Published versions never change, so a
-    book may be kept for as long as a billing run takes.
+    """What billing looks up again and again, read once: keep one for as long as a billing run takes.
 
-    `tariffs` is the same for metering: which component charges which usage.
+    Published versions never change. `tariffs` is what metering goes by: which component charges which usage.
     """
 
     def __init__(self) -> None:
         self.tariffs = Tariffs()
         self._versions: dict[UUID, tuple[Price, ...]] = {}
+        self._sellers: dict[date, Seller] = {}
+        self._rates: dict[date, Rates] = {}
 
     def of(self, version_id: UUID) -> tuple[Price, ...]:
         """Return the prices of a version in their declared order."""
@@ -73,6 +77,22 @@ class PriceBook:
     def price(self, version_id: UUID, component_id: UUID) -> Price:
         """Return one price of a version."""
         return next(one for one in self.of(version_id) if one.component_id == component_id)
+
+    def seller(self, on: date) -> Seller:
+        """Return who issues documents on a day.
+
+        Raises:
+            Conflict: no registration is valid on that day.
+        """
+        if on not in self._sellers:
+            self._sellers[on] = taxes.get_seller(on)
+        return self._sellers[on]
+
+    def rates(self, on: date) -> Rates:
+        """Return the tax rates of a day."""
+        if on not in self._rates:
+            self._rates[on] = taxes.rates(on)
+        return self._rates[on]
 
 
 def _read(version_id: UUID) -> tuple[Price, ...]:

@@ -14,10 +14,11 @@ from app.domain.money import plain, quantize
 from app.domain.periods import local_date
 from app.domain.places import INDIA, STATES
 from app.domain.tax import SupplyKind
-from app.models import Customer, Invoice, InvoiceLine, SellerRegistration
+from app.models import Account, Customer, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind
 from app.services import taxes
 from app.services.price_book import PriceBook
+from app.services.taxes import Seller
 
 TITLES = {
     InvoiceKind.tax_invoice: "Tax Invoice",
@@ -26,11 +27,10 @@ TITLES = {
 }
 
 
-def of(invoice: Invoice, book: PriceBook) -> dict[str, Any]:
-    """Return the content of an invoice that has its number and dates."""
+def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> dict[str, Any]:
+    """Return the content of an invoice of `account` that has its number and dates."""
     assert invoice.issued_on is not None
-    account, customer, seller = invoice.account, invoice.customer, invoice.registration
-    currency = invoice.currency
+    customer, currency = account.customer, invoice.currency
     supply = taxes.supply_to(customer, seller, on=invoice.issued_on)
     last = local_date(invoice.period_end, account.timezone) - timedelta(days=1)
     zero_rated = supply.kind in {SupplyKind.export, SupplyKind.sez} and not supply.taxes
@@ -63,15 +63,14 @@ def of(invoice: Invoice, book: PriceBook) -> dict[str, Any]:
         "total": money(invoice.total),
         "paid_from_wallet": money(invoice.paid_from_wallet),
         "amount_due": money(invoice.amount_due),
-        "notes": _notes(invoice, seller),
+        "notes": _notes(invoice, account, seller),
     }
 
 
-def _seller(seller: SellerRegistration) -> dict[str, Any]:
-    place = f"{seller.city} {seller.postal_code}, {STATES[seller.state_code]}"
+def _seller(seller: Seller) -> dict[str, Any]:
     return {
         "name": seller.legal_name,
-        "address": [line for line in (seller.address_line1, seller.address_line2, place) if line],
+        "address": list(seller.address),
         "gstin": seller.gstin,
         "state_code": seller.state_code,
         "state": STATES[seller.state_code],
@@ -119,9 +118,9 @@ def _line(line: InvoiceLine, currency: str, book: PriceBook) -> dict[str, Any]:
     }
 
 
-def _notes(invoice: Invoice, seller: SellerRegistration) -> str | None:
+def _notes(invoice: Invoice, account: Account, seller: Seller) -> str | None:
     if invoice.amount_due <= 0:
         return "Paid in full. Nothing is left to be paid."
-    days = invoice.account.payment_terms_days
+    days = account.payment_terms_days
     terms = f"Please pay within {days} days of the date of this invoice." if days else "Please pay at once."
     return "\n".join(line for line in (terms, seller.bank_details) if line)

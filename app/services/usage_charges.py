@@ -104,6 +104,7 @@ def _due(
         breakdown=rows,
         from_wallet=from_wallet(position, amount) if coverage.prepaid else NOTHING,
         events_hash=digest,
+        position=position,
         problem=problem,
     )
 
