@@ -9,7 +9,7 @@ Everything else follows: labels, links, money with its currency, instants in the
 needs, look-ups, exports, history, and the permission of every route. The pitfalls of Flask-Admin (UI.md §4) are cured here, once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from flask import current_app, url_for
@@ -35,6 +35,7 @@ from app.permissions import Verb
 READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
 FLAGS = {"create_view": "can_create", "edit_view": "can_edit", "delete_view": "can_delete", "ajax_update": "can_edit"}
 LONGEST_LIST = 7
+TITLES = {"name", "number", "code", "summary", "period"}
 
 
 class StaffView:
@@ -149,6 +150,18 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         """Return the title of a record's page: its own label, or what it is."""
         has_label = "__str__" in vars(type(record))
         return str(record) if has_label else self.noun.capitalize()
+
+    def details_shown(self, record: Base, meta: Sequence[str]) -> list[str]:
+        """Return the columns of a record's page that its title, its badge and its `meta` do not say already."""
+        said = {*meta, "status", "state"}
+        title = self.label_of_record(record)
+        return [name for name in self.details if name not in said and not (name in TITLES and getattr(record, name) == title)]
+
+    @property
+    def search_hint(self) -> str:
+        """What the search box finds, in words."""
+        headings = [self.heading(name.lstrip("=")) for name in self.search]
+        return "Search by " + ", ".join(text if text.isupper() else text[:1].lower() + text[1:] for text in dict.fromkeys(headings))
 
     def lookup_address(self, name: str) -> str:
         """Return where the look-up of a field or a filter is answered."""

@@ -166,7 +166,7 @@ class DocumentField(TextAreaField):
 
     def __init__(self, *, nullable: bool = False, **options: Any) -> None:
         self.nullable = nullable
-        super().__init__(**options)
+        super().__init__(render_kw={"rows": 12, "spellcheck": "false", "data-document": ""}, **options)
 
     def process_data(self, value: Any) -> None:
         """Take the value of the model, calling a default that makes one."""

@@ -15,6 +15,7 @@ from flask import current_app, url_for
 from markupsafe import Markup, escape
 
 from admin_views.access import may
+from admin_views.filters import COUNTRIES
 from admin_views.keys import key_of
 from admin_views.naming import column_of, hint
 from app.db import Base
@@ -22,6 +23,7 @@ from app.permissions import Verb
 from app.templating import NOTHING, day, instant, money, quantity, status_look, words
 
 LONGEST_CELL = 80
+COUNTRY_NAMES = dict(COUNTRIES)
 STATUS_NAMES = {"status", "state"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -77,6 +79,8 @@ def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Marku
     if owner and isinstance(value, Decimal | int):
         prefix = path.rpartition(".")[0]
         return money(value, resolve(row, f"{prefix}.{owner}" if prefix else owner))
+    if hint(model, path, "format") == "country":
+        return Markup('<span title="{}">{}</span>').format(value, COUNTRY_NAMES.get(value, value))
     return _by_type(value, path, full)
 
 

@@ -12,7 +12,7 @@ from app.templating import words
 
 SPELLED = {
     "id": "ID", "gstin": "GSTIN", "sac": "SAC", "ip": "IP", "lut": "LUT", "api": "API", "url": "URL", "csv": "CSV", "pdf": "PDF",
-    "sha256": "SHA-256", "n": "#",
+    "sha256": "SHA-256", "n": "#", "extra": "metadata", "email": "e-mail",
 }  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def label_of(name: str) -> str:
     ('Issued', 'Customer', 'LUT number', 'External ID')
     """
     last = name.rsplit(".", 1)[-1]
-    stem = re.sub(r"_(at|on)$", "", last) or last
+    stem = re.sub(r"(?<=[a-z])(?=\d+$)", "_", re.sub(r"_(at|on)$", "", last)) or last
     parts = [SPELLED.get(part, part) for part in stem.split("_")]
     text = " ".join(parts)
     return text if text[:1].isupper() else words(text)

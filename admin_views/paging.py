@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, literal, select, text, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, noload
+from sqlalchemy.orm import InstrumentedAttribute
 
 from admin_views.keys import decode, encode
 from admin_views.naming import mapper_of
@@ -42,7 +42,7 @@ class Page:
 
 def by_number(query: Select[Any], number: int, size: int) -> Page:
     """Return page `number` (from 0) of a query that is already in order; two statements."""
-    one_each = query.order_by(None).options(noload("*")).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    one_each = query.order_by(None).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
     counted = select(func.count()).select_from(one_each.limit(COUNT_LIMIT + 1).subquery())
     total = db.session.scalar(counted) or 0
     number = max(0, min(number, COUNT_LIMIT // size, (total - 1) // size if total <= COUNT_LIMIT else number))

@@ -17,7 +17,7 @@ DEFAULT_ZONE = "Asia/Kolkata"
 THEMES = ("light", "dark")
 LONGEST_ABBREVIATION = 4
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
-NOTHING = Markup('<span class="text-secondary" aria-label="none">–</span>')
+NOTHING = Markup('<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>')
 
 
 @dataclass(frozen=True, slots=True)

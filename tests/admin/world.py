@@ -75,12 +75,13 @@ def make_world(number: int = 1) -> World:
         period_end=NOVEMBER, subscription=subscription, version=plan.versions[0], component=component,
         breakdown=[{"kind": "tier", "tier": 1, "quantity": "4000", "unit": "0.25", "flat": "0", "amount": "1000"}], events_hash="ab" * 32,
     )  # fmt: skip
+    add(line)
     position = ChargePosition(
         account=account, subscription=subscription, component=component, period_start=OCTOBER, period_end=NOVEMBER, currency="INR"
     )
     run = BillingRun(period=f"20{number:02d}-10", status=RunStatus.done, started_by="Test Person", finished_at=AT)
     add(
-        line, position, run, BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
+        position, run, BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
         Payment(account=account, invoice=invoice, gateway="manual", status=PaymentStatus.succeeded, amount=Decimal(100), currency="INR", gateway_ref=f"m{number}", created_by="Test Person"),
         *usage_rows(account, metric, number), *machinery_rows(number),
     )  # fmt: skip
