@@ -28,9 +28,9 @@ class NewRun(Body):
     """A month to be billed."""
 
     period: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$", description="A year and a month: 2026-10")]
-    accounts: Annotated[
-        list[str] | None, Meta(max_length=10_000, description="Only these, by id or external id")
-    ] = None
+    accounts: (
+        Annotated[list[str], Meta(max_length=10_000, description="Only these, by id or external id")] | None
+    ) = None
     dry_run: Annotated[bool, Meta(description="Only show what would be billed, for at most 200 accounts")] = (
         False
     )

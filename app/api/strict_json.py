@@ -25,19 +25,13 @@ def decode(raw: bytes) -> Any:
 
 
 def parse(raw: bytes) -> Any:
-    """Return the JSON value of `raw`, its depth and its texts not yet checked: for readers that do so
-    themselves.
+    """Return the JSON value of `raw`, depth and texts not yet checked: for readers that do so themselves.
 
     Raises:
         Invalid: malformed JSON, NaN, duplicate keys.
     """
     try:
-        return json.loads(
-            raw.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        return _decoder.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Invalid.at("", f"The body is not UTF-8 (byte {error.start}).", code="bad_encoding") from None
     except json.JSONDecodeError as error:

@@ -128,7 +128,7 @@ def find_by_secret(secret: str) -> ApiKey | None:
 
 def remembered(secret: str, *, at: datetime) -> Actor | None:
     """Return who this bearer secret stood for at most 5 seconds ago, without asking the database."""
-    known = _recognised.get(hash_secret(secret))
+    known = _recognised.get(_memory_key(secret))
     if known is None or known.until < time.monotonic() or is_isolated():
         return None
     return None if known.expires_at is not None and known.expires_at <= at else known.actor
@@ -154,7 +154,7 @@ def recognise(secret: str, *, at: datetime) -> Actor | None:
         _recognised.clear()
     if not is_isolated():
         until = time.monotonic() + REMEMBERED_SECONDS
-        _recognised[hash_secret(secret)] = _Recognised(actor, key.expires_at, until)
+        _recognised[_memory_key(secret)] = _Recognised(actor, key.expires_at, until)
     _note_use(key, at)
     return actor
 
@@ -168,6 +168,10 @@ def _note_use(key: ApiKey, at: datetime) -> None:
         update(ApiKey).where(ApiKey.id == key.id, unnoted).values(last_used_at=at),
         execution_options={"synchronize_session": False},
     )
+
+
+def _memory_key(secret: str) -> bytes:
+    return sha256(secret.encode()).digest()
 
 
 def hash_secret(secret: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The door under fire: a real web server, many senders with shuffled duplicates, and connections that are cut."""
+"""The door under fire: a real web server, many senders with shuffled duplicates, connections that are cut."""
 
 import json
 import threading
