@@ -32,11 +32,12 @@ BATCH = 5_000
 METERED_ACCOUNTS = 7_310_043
 LOCKS = 256
 
+# The claimed ids are an array, so that a long backlog is not scanned for every batch.
 CLAIM_AND_FOLD = text("""
     WITH claimed AS (
-        DELETE FROM usage_deltas WHERE id IN (
+        DELETE FROM usage_deltas WHERE id = ANY (ARRAY(
             SELECT id FROM usage_deltas ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-        ) RETURNING account_id, metric_id, bucket_at, dimensions, quantity, events
+        )) RETURNING account_id, metric_id, bucket_at, dimensions, quantity, events
     ), folded AS (
         SELECT account_id, metric_id, bucket_at, dimensions,
                sum(quantity) AS quantity, sum(events)::bigint AS events, count(*) AS deltas
