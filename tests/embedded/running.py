@@ -21,7 +21,7 @@ from app.embedded.accounts import Account
 from app.embedded.processes import wait_until
 from tests.support.machine import ROOT
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @dataclass

@@ -20,7 +20,7 @@ from app.factory import create_app
 from tests.support.machine import ROOT, answers, free_port
 from tests.support.stores import Servers
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 
 @dataclass
