@@ -15,6 +15,8 @@ from flask import current_app
 
 from app.db import is_isolated, raw_transaction
 
+# One request looks everything up again after three seconds; the others need not wait for it until five.
+RENEWED_SECONDS = 3.0
 REMEMBERED_SECONDS = 5.0
 MOST_ACCOUNTS = 20_000
 
@@ -48,6 +50,9 @@ class _Memory:
         self.names = Names({}, {})
         self.looked_at = float("-inf")
 
+    def knows(self, accounts: Set[str], metrics: Set[str]) -> bool:
+        return accounts <= self.names.accounts.keys() and metrics <= self.names.metrics.keys()
+
 
 def look_up(accounts: Set[str], metrics: Set[str]) -> Names:
     """Return the accounts (by id or external id) and the metrics (by code) with these names.
@@ -58,21 +63,21 @@ def look_up(accounts: Set[str], metrics: Set[str]) -> Names:
     if is_isolated():
         return _read(accounts)
     memory: _Memory = current_app.extensions.setdefault("event_names", _Memory())
-    names = memory.names
-    fresh = time.monotonic() - memory.looked_at < REMEMBERED_SECONDS
-    if fresh and accounts <= names.accounts.keys() and metrics <= names.metrics.keys():
-        return names
+    age = time.monotonic() - memory.looked_at
+    if memory.knows(accounts, metrics) and (
+        age < RENEWED_SECONDS or (age < REMEMBERED_SECONDS and memory.lock.locked())
+    ):
+        return memory.names
     with memory.lock:
         return _renew(memory, accounts, metrics)
 
 
 def _renew(memory: _Memory, accounts: Set[str], metrics: Set[str]) -> Names:
     names, now = memory.names, time.monotonic()
-    if now - memory.looked_at >= REMEMBERED_SECONDS or len(names.accounts) > MOST_ACCOUNTS:
-        again = accounts | names.accounts.keys() if len(names.accounts) <= MOST_ACCOUNTS else accounts
-        memory.names, memory.looked_at = _read(again), now
-        return memory.names
-    if not (accounts <= names.accounts.keys() and metrics <= names.metrics.keys()):
+    if now - memory.looked_at >= RENEWED_SECONDS:
+        remembered = names.accounts.keys() if len(names.accounts) <= MOST_ACCOUNTS else set()
+        memory.names, memory.looked_at = _read(accounts | remembered), now
+    elif not memory.knows(accounts, metrics):
         found = _read(accounts - names.accounts.keys())
         memory.names = Names({**names.accounts, **found.accounts}, found.metrics)
     return memory.names

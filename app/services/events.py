@@ -23,12 +23,13 @@ from app.domain.errors import RuleBroken
 from app.domain.events import ParsedEvent, Rejection, parse_event
 from app.domain.periods import bucket_start
 from app.domain.rating import dimension_values
+from app.errors import Unavailable
 from app.models import Metric, UsageEvent
 from app.permissions import Actor
 from app.services.event_letters import keep
 from app.services.event_names import Names, look_up
 from app.services.event_store import Row
-from app.services.event_writer import write
+from app.services.event_writer import AWAY, UNKNOWN, write
 
 UNKNOWN_ACCOUNT = "unknown_account"
 # Somebody else's account looks like none to the sender; the dead letter tells staff which it was.
@@ -93,7 +94,20 @@ def ingest(
             parsed.append(event)
         else:
             rejected.append(event)
-    names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
+    try:
+        names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
+        taken, rows = _match_all(parsed, names, actor, rejected)
+        outcomes = write(rows)
+        if keep_rejected and rejected:
+            keep([(events[one.position], one) for one in rejected], source=source, at=at)
+    except AWAY as error:
+        raise Unavailable(UNKNOWN) from error
+    return _answers(taken, outcomes, rejected, len(events))
+
+
+def _match_all(
+    parsed: Sequence[ParsedEvent], names: Names, actor: Actor, rejected: list[Rejection]
+) -> tuple[list[ParsedEvent], list[Row]]:
     taken: list[ParsedEvent] = []
     rows: list[Row] = []
     for event in parsed:
@@ -103,10 +117,7 @@ def ingest(
             rows.append(row)
         else:
             rejected.append(row)
-    outcomes = write(rows)
-    if keep_rejected and rejected:
-        keep([(events[refused.position], refused) for refused in rejected], source=source, at=at)
-    return _answers(taken, outcomes, rejected, len(events))
+    return taken, rows
 
 
 def _match(event: ParsedEvent, names: Names, actor: Actor) -> Row | Rejection:
