@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 
 from app.db import db
 from app.domain.ledger import GENESIS, PostingLine, chain_hash, check_balanced
@@ -22,6 +22,9 @@ from app.models import Journal, Posting, Wallet
 from app.models.wallets import Book, TransactionKind
 
 Sides = Mapping[Book, Decimal]
+
+# All rows of a run go in by one statement each, whatever is left empty in some.
+JOURNALS, POSTINGS = cast(Table, Journal.__table__), cast(Table, Posting.__table__)
 
 # What NUMERIC(20, 4) can hold.
 LARGEST_BALANCE = Decimal(10) ** 16
@@ -75,8 +78,8 @@ def post_all(entries: Sequence[Entry]) -> list[UUID]:
         postings.extend(_posting_rows(entry, journal))
     if journals:
         db.session.flush()
-        db.session.execute(insert(Journal.__table__), journals)
-        db.session.execute(insert(Posting.__table__), postings)
+        db.session.execute(insert(JOURNALS), journals)
+        db.session.execute(insert(POSTINGS), postings)
     return [journal["id"] for journal in journals]
 
 
