@@ -14,6 +14,7 @@ from flask_admin.form import BaseForm
 from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, Numeric, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from wtforms import Field, Form, SelectField, StringField, TextAreaField, ValidationError, validators
+from wtforms.fields.choices import SelectChoice
 from wtforms.fields.core import UnboundField
 
 from admin_views import fields
@@ -80,7 +81,7 @@ def _choice_field(column: Column[Any], common: dict[str, Any], choices: list[tup
     if column.nullable:
         choices = [("", "–"), *choices]
         common["filters"] = [lambda value: value or None]
-    return SelectField(choices=choices, **common)
+    return SelectField(choices=[SelectChoice(value, label) for value, label in choices], **common)
 
 
 def _enum_field(column: Column[Any], common: dict[str, Any]) -> Field:

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from flask_admin.model.fields import AjaxSelectField
 from markupsafe import Markup
 from wtforms import BooleanField, DateField, Field, Form, SelectField, StringField, TextAreaField, ValidationError, widgets
+from wtforms.fields.choices import Choice, SelectChoice
 
-from app.templating import current_zone
+from app.templating import current_zone, words
 
 SECONDS = "%Y-%m-%dT%H:%M:%S"
 MINUTES = "%Y-%m-%dT%H:%M"
@@ -50,8 +51,8 @@ class EnumField(SelectField):
 
     def __init__(self, kind: type[enum.Enum], *, nullable: bool = False, **options: Any) -> None:
         self.kind = kind
-        blank = [("", "–")] if nullable else []
-        choices = [*blank, *((member.name, member.name.replace("_", " ").capitalize()) for member in kind)]
+        blank = [SelectChoice("", "–")] if nullable else []
+        choices = [*blank, *(SelectChoice(member.name, words(member.name)) for member in kind)]
         super().__init__(choices=choices, coerce=self._member, **options)
 
     def _member(self, value: Any) -> enum.Enum | None:
@@ -62,11 +63,18 @@ class EnumField(SelectField):
         except KeyError:
             raise ValueError("Choose one of the list.") from None
 
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the name of a member."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Choose one of the list.") from None
+
     def iter_choices(self) -> Any:
         """Yield the choices with the current member selected."""
         current = self.data.name if isinstance(self.data, self.kind) else ""
-        for name, label in self.choices:
-            yield (name, label, name == current, {})
+        for one in self.choices:
+            yield Choice(one.value, one.label, one.value == current, {})
 
     def pre_validate(self, form: Form) -> None:
         """Accept members only; a blank is left to the validators."""

@@ -23,6 +23,7 @@ from app.services import audit
 
 CONSTRAINT_WORDS = {
     "23505": "This is already used by another {noun}.",
+    "23001": "It is still used elsewhere.",
     "23503": "It is still used elsewhere, or refers to something that is gone.",
     "23502": "This field is required.",
     "23514": "This value is not allowed here.",

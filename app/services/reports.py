@@ -132,7 +132,7 @@ def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
         .where(_counts(), Invoice.currency == currency, Invoice.issued_on >= starts[0], Invoice.issued_on <= today)
         .group_by(month)
     )
-    found = dict(db.session.execute(query).tuples().all())
+    found = {start: amount for start, amount in db.session.execute(query)}
     amounts = [found.get(start, Decimal(0)) for start in starts]
     return Series([f"{start:%b %Y}" for start in starts], [(currency, amounts)])
 
