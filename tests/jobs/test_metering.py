@@ -11,6 +11,7 @@ from functools import partial
 import psutil
 import pytest
 from flask import Flask
+from redis import Redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -92,6 +93,38 @@ def test_workers_killed_in_the_middle_lose_nothing_and_count_nothing_twice(own_d
             )
         ).all()
         assert ends == [(500 - price.quantize(Decimal("0.01")), used)] * ACCOUNTS
+
+
+@pytest.mark.processes
+def test_a_worker_and_a_scheduler_outlive_their_connections_and_an_empty_redis(
+    own_database: OwnDatabase,
+) -> None:
+    with own_database.app():
+        with transaction():
+            subscription, _, metric = a_rupee_each(balance="100")
+            account = subscription.account
+        scheduler = own_database.start("scheduler", "-m", "jobs.schedule")
+        worker = own_database.start_worker()
+        for n in range(2):
+            with transaction():
+                add_usage(account, metric, n + 1)
+            own_database.poll(lambda: waiting(own_database) == 0, f"usage {n} to be metered", worker)
+            with own_database.connect() as connection:
+                others = (
+                    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+            db.session.rollback()
+            with Redis.from_url(own_database.settings.redis_url) as redis:
+                redis.flushdb()
+                for client in redis.client_list():
+                    if client["id"] != str(redis.client_id()):
+                        redis.client_kill_filter(client["id"])
+        with transaction():
+            add_usage(account, metric, 3)
+        own_database.poll(lambda: waiting(own_database) == 0, "the last usage to be metered", worker)
+        assert db.session.scalars(select(Wallet.balance)).all() == [94]
+        assert (psutil.pid_exists(worker.pid or 0), psutil.pid_exists(scheduler.pid or 0)) == (True, True)
 
 
 def test_many_runs_at_once_share_the_work_and_agree(own_database: OwnDatabase) -> None:
