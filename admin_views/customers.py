@@ -30,7 +30,7 @@ class CustomerScreen(ModelScreen):
     column_list = ("name", "plan", "wallet_balance", "status", "country", "email", "created_at")
     computed = {"plan": reports.plans_of_customer, "wallet_balance": reports.balances_of_customer}
     formats = {"wallet_balance": balances}
-    search = ("name", "email", "=external_id", "=gstin")
+    search = ("name", "email", "=external_id")
     filters = ("status", Filter("plan", target=PricePlan, where=reports.customer_is_on_plan), "country")
     inline = ("phone", "city", "postal_code")
     intro = "Everybody who buys, with what they are on and what is left in their wallets."

@@ -93,7 +93,7 @@ def estimate(model: type[Base]) -> int | None:
     """Return the planner's estimate of a table's rows, partitions included; None where it was never analysed."""
     statement = text(
         "SELECT sum(greatest(c.reltuples, 0))::bigint FROM pg_class c"
-        " WHERE c.oid = to_regclass(:name) OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:name))"
+        " WHERE (c.oid = to_regclass(:name) AND c.relkind <> 'p') OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:name))"
     )
     found = db.session.scalar(statement, {"name": mapper_of(model).local_table.name})  # type: ignore[attr-defined]
     return int(found) if found else None
