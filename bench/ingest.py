@@ -25,13 +25,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import flask_migrate
+import psutil
 import psycopg
 
 from app import clock
 from app.config import Settings
 from app.db import db, transaction
 from app.domain.periods import bucket_start
-from app.embedded.processes import Child
+from app.embedded.children import PRODUCT
+from app.embedded.processes import Child, session_members
 from app.embedded.stores import open_stores
 from app.factory import create_app
 from app.models import Account, Customer, Metric
@@ -43,9 +45,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ACCOUNTS = 100
 CHANNELS = ("sms", "whatsapp", "email")
 BATCH = 1_000
-WEB = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "32", "--backlog", "1024")
-WEB_MORE = ("--backpressure", "64", "--no-ws", "--http", "1", "--host", "127.0.0.1")
-WORKER = "jobs.worker"
+CHILDREN = ("web", "worker-1")
 
 
 @dataclass
@@ -189,26 +189,33 @@ def prepare(settings: Settings) -> str:
 
 
 @contextmanager
-def running(settings: Settings, port: int, *, worker: bool) -> Iterator[None]:
-    """Run the web server, and a job worker, while the block runs."""
+def running(settings: Settings, port: int, *, worker: bool, threads: int | None) -> Iterator[list[Child]]:
+    """Run the web server and a job worker by the commands of `make run`, and yield them."""
     environment = {**os.environ, **{key.upper(): _text(value) for key, value in asdict(settings).items()}}
-    logs = settings.data_dir / "logs"
-    web = ("-m", "granian", *WEB, *WEB_MORE, "--port", str(port), "wsgi:app")
-    commands = {"web": web, **({"worker": ("-m", WORKER)} if worker else {})}
-    children = [
-        Child(name, (sys.executable, *command), logs / f"{name}.log", environment, cwd=ROOT)
-        for name, command in commands.items()
-    ]
+    words = {"python": sys.executable, "host": "127.0.0.1", "port": str(port)}
+    children = []
+    for name in CHILDREN if worker else CHILDREN[:1]:
+        command = [part.format_map(words) for part in PRODUCT.children[name]]
+        if threads and "--blocking-threads" in command:
+            command[command.index("--blocking-threads") + 1] = str(threads)
+        log = settings.data_dir / "logs" / f"{name}.log"
+        children.append(Child(name, tuple(command), log, environment, cwd=ROOT))
     for child in children:
         child.start()
     try:
         wait_for(f"http://127.0.0.1:{port}/readyz")
-        yield
+        yield children
     finally:
         for child in children:
             child.ask_to_stop()
         for child in children:
             child.wait_stopped()
+
+
+def resident_mebibytes(child: Child) -> int:
+    """Return the memory of the largest process of a child."""
+    found = [psutil.Process(pid).memory_info().rss for pid in session_members(child.pid or 0)]
+    return max(found, default=0) >> 20
 
 
 def wait_for(url: str) -> None:
@@ -246,11 +253,12 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
         )
         secret, port = prepare(settings), free_port()
         sender = Sender(port, secret)
-        with running(settings, port, worker=options.worker):
+        with running(settings, port, worker=options.worker, threads=options.threads) as children:
             loads = [sender.run(1, 16, 2.0), sender.run(BATCH, 2, 2.0)]
             single = [sender.run(1, connections, options.seconds) for connections in options.connections]
             batched = sender.run(BATCH, options.batch_connections, options.seconds)
             loads += [*single, batched]
+            memory = {child.name: resident_mebibytes(child) for child in children}
         acknowledged = sum(load.events for load in loads)
         with psycopg.connect(stores.database_url) as connection:
             (stored,) = connection.execute("SELECT count(*) FROM usage_events").fetchone() or (0,)
@@ -263,6 +271,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
         "worker": options.worker,
         "single": [load.figures() for load in single],
         "batches_of_1000": batched_figures,
+        "resident_mib": memory,
         "floor_rows_per_second": round(floor),
         "ratio_to_floor": round(batched_figures["events_per_second"] / floor, 2),
         "acknowledged": acknowledged,
@@ -276,6 +285,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
     parser.add_argument("--connections", type=int, nargs="+", default=[16, 64], help="of single events")
     parser.add_argument("--batch-connections", type=int, default=4)
+    parser.add_argument("--threads", type=int, help="blocking threads of a web process")
     parser.add_argument("--floor-batches", type=int, default=200)
     parser.add_argument("--without-worker", dest="worker", action="store_false", help="leave metering out")
     options = parser.parse_args()

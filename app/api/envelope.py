@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from flask import Response, g, request
 from sqlalchemy import Select, tuple_
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -167,6 +167,10 @@ def failure(error: Exception) -> Response:
         return _refusal("invalid", str(error), 400)
     if isinstance(error, HTTPException):
         return _http_failure(error)
+    if isinstance(error, IntegrityError):
+        return _refusal("conflict", "Another record has this already, or still depends on it.", 409)
+    if isinstance(error, DataError):
+        return _refusal("invalid", "A value is outside of what can be stored.", 400)
     return _unforeseen(error)
 
 
