@@ -179,7 +179,7 @@ def _fail(item_id: UUID, message: str) -> Step | None:
 def progress(run_id: UUID) -> dict[ItemStatus, int]:
     """Return how many accounts of a run stand where."""
     query = select(BillingRunItem.status, func.count()).where(BillingRunItem.run_id == run_id)
-    found = dict(db.session.execute(query.group_by(BillingRunItem.status)).tuples().all())
+    found = {row[0]: row[1] for row in db.session.execute(query.group_by(BillingRunItem.status))}
     return {status: found.get(status, 0) for status in ItemStatus}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from app.db import db, lock
 from app.domain.errors import RuleBroken
@@ -156,15 +156,28 @@ def retire(version: PlanVersion, *, at: datetime, actor: Actor) -> PlanVersion:
     return version
 
 
-def find_active(plan: PricePlan, at: datetime) -> PlanVersion | None:
-    """Return the newest published version that is in effect at `at` (by the day in India), or None."""
+def find_active(plan: PricePlan | str, at: datetime) -> PlanVersion | None:
+    """Return the newest published version of a plan (or its code) in effect at `at`, by the day in India."""
     in_effect = or_(
         PlanVersion.effective_on.is_(None), PlanVersion.effective_on <= local_date(at, INDIA_TIME)
     )
-    query = select(PlanVersion).where(
-        PlanVersion.plan_id == plan.id, PlanVersion.status == VersionStatus.published, in_effect
+    named = PricePlan.code == plan if isinstance(plan, str) else PricePlan.id == plan.id
+    query = (
+        select(PlanVersion)
+        .join(PlanVersion.plan)
+        .where(named, PlanVersion.status == VersionStatus.published, in_effect)
+        .options(contains_eager(PlanVersion.plan))
+        .order_by(PlanVersion.number.desc())
     )
-    return db.session.scalar(query.order_by(PlanVersion.number.desc()).limit(1))
+    return db.session.scalar(query.limit(1))
+
+
+def has_price_in(version: PlanVersion, currency: str) -> bool:
+    """Tell whether a version has a component in this currency."""
+    priced = select(PriceComponent.id).where(
+        PriceComponent.plan_version_id == version.id, PriceComponent.currency == currency
+    )
+    return bool(db.session.scalar(select(priced.exists())))
 
 
 def get(plan_code: str) -> PricePlan:

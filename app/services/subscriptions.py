@@ -13,7 +13,7 @@ from app.db import db, lock
 from app.domain.periods import Cycle, bucket_start
 from app.domain.states import move
 from app.errors import CurrencyMismatch, Invalid, NotFound, Overlapping
-from app.models import Account, PlanVersion, PricePlan, Subscription
+from app.models import Account, PlanVersion, Subscription
 from app.models.plans import Anchor, SubscriptionStatus, VersionStatus
 from app.permissions import Actor
 from app.services import audit, metering, plans
@@ -42,10 +42,9 @@ def start(
         CurrencyMismatch: the version has no price in the account's currency.
         Overlapping: the account is on that plan in the same time.
     """
-    now = clock.now()
-    start_at = bucket_start(start_at or now)
-    chosen = _version(plans.get(plan_code), version, start_at)
-    if not any(component.currency == account.currency for component in chosen.components):
+    start_at = bucket_start(start_at or clock.now())
+    chosen = _version(plan_code, version, start_at)
+    if not plans.has_price_in(chosen, account.currency):
         message = f"{chosen.label} has no price in {account.currency}, the currency of the account."
         raise CurrencyMismatch.at("/plan_code", message)
     subscription = Subscription(
@@ -76,8 +75,7 @@ def start(
             "anchor": str(anchor),
         },
     )
-    if start_at < now:
-        metering.adopt(subscription)
+    metering.adopt(subscription)
     return subscription
 
 
@@ -102,8 +100,7 @@ def end(subscription: Subscription, *, at: datetime, reason: str | None = None, 
         summary=f"{subscription.account.name} left {subscription.version.label}",
         after={"end_at": subscription.end_at, "end_reason": reason},
     )
-    if subscription.end_at < clock.now():
-        metering.rebuild(subscription.account_id, since=subscription.end_at)
+    metering.rebuild(subscription.account_id, since=subscription.end_at)
     return subscription
 
 
@@ -132,16 +129,14 @@ def cycle(subscription: Subscription) -> Cycle:
     return cycle_of(subscription.anchor, subscription.start_at, subscription.account.timezone, interval)
 
 
-def _version(plan: PricePlan, number: int | None, at: datetime) -> PlanVersion:
-    if not plan.active:
-        raise Invalid.at("/plan_code", f"The plan {plan.code} is no longer offered.", code="not_offered")
-    if number is None:
-        found = plans.find_active(plan, at)
-        if found is None:
-            message = f"No published version of {plan.code} is in effect on {at:%Y-%m-%d}."
-            raise Invalid.at("/plan_code", message, code="not_published")
-        return found
-    found = plans.get_version(plan.code, number)
+def _version(plan_code: str, number: int | None, at: datetime) -> PlanVersion:
+    found = plans.find_active(plan_code, at) if number is None else plans.get_version(plan_code, number)
+    if found is None:
+        plan = plans.get(plan_code)
+        message = f"No published version of {plan.code} is in effect on {at:%Y-%m-%d}."
+        raise Invalid.at("/plan_code", message, code="not_published")
+    if not found.plan.active:
+        raise Invalid.at("/plan_code", f"The plan {plan_code} is no longer offered.", code="not_offered")
     if found.status is not VersionStatus.published:
         raise Invalid.at("/version", f"{found.label} is {found.status}, not published.", code="not_published")
     return found
