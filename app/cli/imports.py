@@ -9,10 +9,10 @@ from app.cli.console import actor, command, progress, say, table
 from app.cli.work import drain
 from app.db import in_transaction
 from app.models import Account
-from app.services import events, imports, plans
+from app.services import events, imports
 from app.services.imports import Import, Report, accounts
 
-ACCOUNTS_TOGETHER = 50
+ACCOUNTS_TOGETHER = 500
 
 
 @click.command("import-events")
@@ -70,12 +70,11 @@ def import_events(
 
 
 def _make_accounts(job: Import, plan: str) -> int:
-    in_transaction(lambda: plans.get(plan))
     since = job.earliest_at or clock.now()
-    unknown = job.unknown()
+    unknown = in_transaction(job.unknown)
 
     def make(references: list[str]) -> list[Account]:
-        return [accounts.make(reference, plan, since=since, actor=actor()) for reference in references]
+        return accounts.make(references, accounts.choose_version(plan, since), since=since, actor=actor())
 
     with progress("Making accounts", len(unknown)) as advance:
         for start in range(0, len(unknown), ACCOUNTS_TOGETHER):

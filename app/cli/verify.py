@@ -18,8 +18,8 @@ PROBLEMS_SHOWN = 5
 def verify(as_json: bool) -> None:
     """Prove that the books balance: recompute what the tables claim, and say what was counted.
 
-    Everything is looked at in one unchanging view, so it may run while work goes on. Exits with 1 when something
-    does not hold.
+    Everything is looked at in one unchanging view, so it may run while work goes on. Exits with 1 when
+    something does not hold.
     """
     report = in_transaction(lambda: books.run(progress=None if as_json else _tell))
     if as_json:
@@ -38,6 +38,4 @@ def _tell(result: Result) -> None:
     for problem in result.problems[:PROBLEMS_SHOWN]:
         say(f"        {problem.where}: {problem.message}")
     if result.failures > PROBLEMS_SHOWN:
-        say(
-            f"        and {result.failures - PROBLEMS_SHOWN:,} more: flask verify --json shows the first fifty"
-        )
+        say(f"        and {result.failures - PROBLEMS_SHOWN:,} more; flask verify --json shows fifty")

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.db import db
 from app.domain.errors import RuleBroken
-from app.domain.events import read_instant
+from app.domain.events import LONGEST_NAME, read_instant
 from app.errors import Invalid
 from app.models import Metric
 from app.permissions import Actor
@@ -39,7 +39,7 @@ class TooOld(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A file that can be imported: what it holds, how its rows become events, who sent them and since when."""
+    """A file that can be imported: what it holds, how its rows become events, who sent them and when."""
 
     survey: Survey
     mapping: EventMapping
@@ -65,7 +65,7 @@ class Import:
 
 @dataclass(slots=True)
 class Report:
-    """What became of the events so far; `reasons` counts the rejected by code, `examples` explains each code."""
+    """What became of the events so far; `reasons` counts the rejected by code, `examples` explains them."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -108,8 +108,8 @@ def prepare(
     seen: list[datetime] = []
     old = 0
     for event in _events(survey, mapping):
-        if isinstance(event.get("account_id"), str):
-            senders.add(event["account_id"])
+        if _is_name(sender := event.get("account_id")):
+            senders.add(sender)
         instant = _instant(event)
         if instant is not None:
             seen = [min(instant, *seen[:1]), max(instant, *seen[1:])] if seen else [instant, instant]
@@ -145,6 +145,16 @@ def store(batch: Sequence[RawEvent], report: Report, *, actor: Actor, at: dateti
 def _events(survey: Survey, mapping: EventMapping) -> Iterator[RawEvent]:
     for _line, row in files.rows(survey.path, survey.kind):
         yield mapping.event(row)
+
+
+def _is_name(sender: Any) -> bool:
+    """Tell whether an event may name its account so; the others are refused one by one."""
+    return (
+        isinstance(sender, str)
+        and len(sender) <= LONGEST_NAME
+        and sender.isprintable()
+        and bool(sender.strip())
+    )
 
 
 def _carried(counted: Iterable[Metric]) -> list[str]:
