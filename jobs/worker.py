@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 
 import jobs
 from app.db import db
+from app.gateways import pdf
 from app.queue import QUEUES
 from app.registry import UnknownName, load_package
 from jobs import runner
@@ -88,6 +89,7 @@ def make_worker(redis_url: str, queues: list[str]) -> JobWorker:
 def main(queues: str, burst: bool) -> None:
     """Run jobs until told to stop."""
     load_package(jobs)
+    pdf.load_engine()
     settings = runner.application().extensions["settings"]
     worker = make_worker(settings.redis_url, [name.strip() for name in queues.split(",") if name.strip()])
     worker.log_result_lifespan = False

@@ -12,12 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from app.config import Settings
 from app.errors import DomainError, NotFound
+from app.lazy import Lazy
+
+# Loaded only where a bucket is set.
+boto3 = Lazy("boto3")
+botocore_config = Lazy("botocore.config")
+botocore_errors = Lazy("botocore.exceptions")
 
 SAFE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 KEY_LENGTH = 512
@@ -103,7 +105,7 @@ class S3Store:
             endpoint_url=endpoint_url or None,
             aws_access_key_id=access_key_id or None,
             aws_secret_access_key=secret_key or None,
-            config=Config(
+            config=botocore_config.Config(
                 connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"max_attempts": 3}
             ),
         )
@@ -118,7 +120,7 @@ class S3Store:
                 ContentType=content_type,
                 ChecksumAlgorithm="SHA256",
             )
-        except (BotoCoreError, ClientError) as error:
+        except (botocore_errors.BotoCoreError, botocore_errors.ClientError) as error:
             raise StoreUnavailable("The file store did not take the document.") from error
         return hashlib.sha256(content).digest()
 
@@ -126,11 +128,11 @@ class S3Store:
         """Download, checked against its checksum."""
         try:
             content: bytes = self._client.get_object(Bucket=self._bucket, Key=checked_key(key))["Body"].read()
-        except ClientError as error:
+        except botocore_errors.ClientError as error:
             if error.response["Error"]["Code"] in MISSING:
                 raise NotFound("There is no such file.") from error
             raise StoreUnavailable("The file store did not answer.") from error
-        except BotoCoreError as error:
+        except botocore_errors.BotoCoreError as error:
             raise StoreUnavailable("The file store did not answer.") from error
         return checked_content(content, sha256)
 

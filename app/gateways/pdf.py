@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from reportlab import rl_config
-from xhtml2pdf.config.resources import ResourceAccessPolicy
-from xhtml2pdf.document import pisaDocument
 
 from app.errors import DomainError
 from app.formatting import (
@@ -24,14 +21,17 @@ from app.formatting import (
     format_quantity,
     format_unit_price,
 )
+from app.lazy import Lazy
+
+# Loaded by the processes that make documents: they are half of what the program weighs.
+rl_config = Lazy("reportlab.rl_config")
+resources = Lazy("xhtml2pdf.config.resources")
+document = Lazy("xhtml2pdf.document")
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TEMPLATES = PACKAGE.parent / "templates" / "pdf"
 FONTS = PACKAGE / "static" / "fonts" / "pdf"
 CONTENT_TYPE = "application/pdf"
-
-# Without it ReportLab writes the time and a random id into every document.
-rl_config.invariant = 1
 
 
 class CannotRender(DomainError):
@@ -39,6 +39,12 @@ class CannotRender(DomainError):
 
     code = "cannot_render"
     status = 500
+
+
+def load_engine() -> None:
+    """Load the layout engine now: a worker that forks a process for each document does it once, before."""
+    assert document.pisaDocument
+    assert resources.ResourceAccessPolicy
 
 
 def render_pdf(template: str, context: Mapping[str, Any], *, title: str, author: str = "") -> bytes:
@@ -60,12 +66,16 @@ def html_to_pdf(html: str, *, title: str, author: str = "") -> bytes:
     Raises:
         CannotRender: the layout engine found an error.
     """
+    # Without it ReportLab writes the time and a random id into every document.
+    rl_config.invariant = 1
     written = io.BytesIO()
-    result = pisaDocument(
+    result = document.pisaDocument(
         html,
         dest=written,
         path=str(TEMPLATES / "document.html"),
-        resource_policy=ResourceAccessPolicy.server(TEMPLATES, extra_roots=(FONTS,), allow_remote=False),
+        resource_policy=resources.ResourceAccessPolicy.server(
+            TEMPLATES, extra_roots=(FONTS,), allow_remote=False
+        ),
         context_meta={"title": title, "author": author, "subject": "", "keywords": ""},
         raise_exception=False,
     )
