@@ -20,6 +20,7 @@ from app.models import (
 from app.services import outbox, verify, wallets
 from tests.factories import ACTOR, make_metric, per_unit
 from tests.services.metered import NOON, add_events, meter, subscribe_prepaid
+from tests.services.tampering import power, red
 
 Tamper = Callable[[Session, Wallet], str]
 
@@ -54,22 +55,6 @@ def wallet(session: Session) -> Wallet:
     wallets.reverse(debited, at=NOON, actor=ACTOR, reason="Waived")
     session.flush()
     return wallet
-
-
-def power(session: Session, statement: str, **parameters: object) -> None:
-    """Change a row as the owner of the tables can, with the triggers off."""
-    session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-    for table in ("journals", "postings"):
-        session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
-    session.execute(text(statement), parameters)
-    for table in ("journals", "postings"):
-        session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
-    session.expire_all()
-
-
-def red(report: verify.Report) -> dict[str, list[str]]:
-    """Return the places that each failing check names."""
-    return {each.name: [one.where for one in each.problems] for each in report.results if not each.ok}
 
 
 def test_honest_books_are_green_and_say_what_was_counted(session: Session, wallet: Wallet) -> None:
