@@ -25,17 +25,10 @@ PRODUCT = Program(
     children={
         "web": (
             *("{python}", "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}"),
-            # Many threads only wait for the common commit of their events (bench/ingest.py chose the numbers).
+            # Many threads only wait for the common commit of their events; bench/ingest.py chose the numbers.
             *("--workers", "2", "--blocking-threads", "32", "--backlog", "1024", "--backpressure", "64"),
-            *(
-                "--no-ws",
-                "--http",
-                "1",
-                "--respawn-failed-workers",
-                "--workers-kill-timeout",
-                "5",
-                "wsgi:app",
-            ),
+            *("--no-ws", "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "5"),
+            "wsgi:app",
         ),
         "sandbox": (
             *("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
