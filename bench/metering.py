@@ -149,7 +149,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, Any]:
         app = create_app(settings)
         subscribe_all(app)
         watch = Watch(stores.database_url)
-        with running(settings, port, worker=True):
+        with running(settings, port, worker=True, threads=None):
             watch.start()
             load, begun = post_steadily(Sender(port, secret), options.rate, options.seconds)
             until = time.monotonic() + 30
