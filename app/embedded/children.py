@@ -17,11 +17,14 @@ class Program:
     seed: Command
     children: dict[str, Command]
     ready_path: str = "/readyz"
+    # Names and roles of those who can sign in by one click while the development sign-in is on.
+    sign_ins: str = ""
 
 
 PRODUCT = Program(
     migrate=("{python}", "-m", "flask", "--app", "wsgi", "db", "upgrade"),
     seed=("{python}", "-m", "flask", "--app", "wsgi", "seed"),
+    sign_ins="SELECT name, role FROM users WHERE active ORDER BY id LIMIT 8",
     children={
         "web": (
             *("{python}", "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}"),

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from app.embedded.accounts import CannotStart
 from app.embedded.children import PRODUCT, Command, Program
 from app.embedded.house import House, open_house, why_not_writable
@@ -57,7 +59,7 @@ class Supervisor:
         self._seed_once(environment)
         self._start_children(environment)
         self._wait_until_ready()
-        say(self._welcome(time.monotonic() - started))
+        say(self._welcome(time.monotonic() - started, environment))
         while not self.signals:
             self._tick()
             time.sleep(TICK_SECONDS)
@@ -199,16 +201,25 @@ class Supervisor:
         server = self.stores.postgres or self.stores.redis
         return str(server.sockets) if server else ""
 
-    def _welcome(self, seconds: float) -> str:
+    def _welcome(self, seconds: float, environment: dict[str, str]) -> str:
         url = self.options.public_url
+        people = self._sign_ins() if environment.get("DEVELOPMENT_SIGN_IN") == "true" else []
         return (
             f"Ready after {seconds:.1f} s: {url}\n"
-            f"  Sign in      {url}/sign-in (one click for each demo user: staff and customers)\n"
+            f"  Sign in      {url}/sign-in\n"
+            + "".join(f"    one click  {name} ({role})\n" for name, role in people)
+            + f"  Sandbox      {environment['SANDBOX_PUBLIC_URL']} takes the payments\n"
             f"  Job queues   {url}/rq/\n"
             f"  API          {url}/api/v1/openapi.json\n"
-            f"  Data, logs   {self.options.data} , {self.house.logs}\n"
+            f"  Data, logs   {self.options.data} and {self.house.logs}\n"
             "Ctrl-C stops everything; the data stays."
         )
+
+    def _sign_ins(self) -> list[tuple[str, str]]:
+        if not self.program.sign_ins:
+            return []
+        with psycopg.connect(self.stores.database_url) as connection:
+            return connection.execute(self.program.sign_ins).fetchall()
 
 
 def main(arguments: list[str] | None = None, program: Program = PRODUCT) -> int:
