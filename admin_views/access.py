@@ -1,4 +1,6 @@
-"""Who is at the desk: the staff member as an `Actor`, and the one gate that every route of the back office passes."""
+"""Who is at the desk: the staff member as an `Actor`, and the one gate that every route of the back office
+passes.
+"""
 
 from flask_login import current_user
 

@@ -6,8 +6,7 @@ from typing import Any
 from wtforms.validators import InputRequired
 
 from admin_views.base import ModelScreen
-from admin_views.fields import LookupField
-from admin_views.lookups import Lookup
+from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
@@ -39,21 +38,47 @@ class AccountScreen(ModelScreen):
     can_create = True
     can_edit = True
     writes = Writes(open_account, accounts.update)
-    form_columns = ("customer", "name", "external_id", "currency", "timezone", "billing_mode", "payment_terms_days", "status")
-    edit_columns = ("name", "external_id", "currency", "timezone", "billing_mode", "payment_terms_days", "status")
+    form_columns = (
+        "customer",
+        "name",
+        "external_id",
+        "currency",
+        "timezone",
+        "billing_mode",
+        "payment_terms_days",
+        "status",
+    )
+    edit_columns = (
+        "name",
+        "external_id",
+        "currency",
+        "timezone",
+        "billing_mode",
+        "payment_terms_days",
+        "status",
+    )
     operations = (
         Operation(
             "subscribe",
             "Put on a plan",
             run=subscribe,
             icon="tag",
-            inputs={"plan": LookupField(Lookup("plan", PricePlan), label="Plan", validators=[InputRequired()])},
-            confirm="The account is charged by the plan's newest published version from now on, and keeps that version.",
+            inputs={
+                "plan": LookupField(Lookup("plan", PricePlan), label="Plan", validators=[InputRequired()])
+            },
+            confirm=(
+                "The account is charged by the plan's newest published version "
+                "from now on, and keeps that version."
+            ),
         ),
     )
     related = (
         Related(Subscription, by="account_id", columns=("plan", "version", "status", "start_at", "end_at")),
         Related(Wallet, by="account_id", columns=("account", "balance", "held", "receivable", "status")),
-        Related(Invoice, by="account_id", columns=("number", "status", "issued_on", "due_on", "total", "amount_due")),
+        Related(
+            Invoice,
+            by="account_id",
+            columns=("number", "status", "issued_on", "due_on", "total", "amount_due"),
+        ),
         Related(Payment, by="account_id", columns=("created_at", "gateway", "status", "amount", "invoice")),
     )

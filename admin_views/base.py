@@ -1,12 +1,14 @@
-"""`ModelScreen`: a screen for a model, derived from its columns. A screen file states the exceptions, as data.
+"""`ModelScreen`: a screen for a model, derived from its columns. A screen file states the exceptions, as
+data.
 
     @screen(Invoice, category="Billing")
     class InvoiceScreen(ModelScreen):
-        column_list = ("number", "account", "status", "total", "issued_on")
-        operations = (Operation("issue", "Issue", run=invoices.issue, confirm="Issue the selected drafts?"),)
+        column_list = ("number", "account", "status", "total", "issued_on") operations = (Operation("issue",
+        "Issue", run=invoices.issue, confirm="Issue the selected drafts?"),)
 
-Everything else follows: labels, links, money with its currency, instants in the reader's zone, search, filters, pages, the joins a page
-needs, look-ups, exports, history, and the permission of every route. The pitfalls of Flask-Admin (UI.md §4) are cured here, once.
+Everything else follows: labels, links, money with its currency, instants in the reader's zone, search,
+filters, pages, the joins a page needs, look-ups, exports, history, and the permission of every route. The
+pitfalls of Flask-Admin (UI.md §4) are cured here, once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +35,12 @@ from app.errors import NotFound
 from app.permissions import Verb
 
 READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
-FLAGS = {"create_view": "can_create", "edit_view": "can_edit", "delete_view": "can_delete", "ajax_update": "can_edit"}
+FLAGS = {
+    "create_view": "can_create",
+    "edit_view": "can_edit",
+    "delete_view": "can_delete",
+    "ajax_update": "can_edit",
+}
 LONGEST_LIST = 7
 TITLES = {"name", "number", "code", "summary", "period"}
 
@@ -107,7 +114,14 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self.in_sidebar: bool = declared.get("listed", True)
         self.noun = noun_of(model)
         self.title: str = declared["title"] or _plural(self.noun)
-        super().__init__(model, db, name=self.title, category=declared["category"], endpoint=f"admin_{self.slug}", url=self.slug)
+        super().__init__(
+            model,
+            db,
+            name=self.title,
+            category=declared["category"],
+            endpoint=f"admin_{self.slug}",
+            url=self.slug,
+        )
 
     def _refresh_cache(self) -> None:
         model = self.model
@@ -118,8 +132,14 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self.asked_filters = derive_all(model, self.filters)
         keys = [mapper_of(model).get_property_by_column(column).key for column in key_columns(model)]
         self.walk = self.walk or tuple(keys)
-        self.order = self.order or ("-created_at" if "created_at" in mapper_of(model).column_attrs else f"-{keys[0]}")
-        asked = {one.name: one.target for one in self.asked_filters if one.kind == "lookup" and one.target is not None}
+        self.order = self.order or (
+            "-created_at" if "created_at" in mapper_of(model).column_attrs else f"-{keys[0]}"
+        )
+        asked = {
+            one.name: one.target
+            for one in self.asked_filters
+            if one.kind == "lookup" and one.target is not None
+        }
         related = [name for name in (*self.form_columns, *self.edit_columns) if name in relations(model)]
         chosen = {name: relations(model)[name].mapper.class_ for name in related}
         self.lookups = {name: Lookup(name, target) for name, target in {**asked, **chosen}.items()}
@@ -152,16 +172,22 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         return str(record) if has_label else self.noun.capitalize()
 
     def details_shown(self, record: Base, meta: Sequence[str]) -> list[str]:
-        """Return the columns of a record's page that its title, its badge and its `meta` do not say already."""
+        """Return the columns of a page that its title, its badge and its `meta` do not say already."""
         said = {*meta, "status", "state"}
         title = self.label_of_record(record)
-        return [name for name in self.details if name not in said and not (name in TITLES and getattr(record, name) == title)]
+        return [
+            name
+            for name in self.details
+            if name not in said and not (name in TITLES and getattr(record, name) == title)
+        ]
 
     @property
     def search_hint(self) -> str:
         """What the search box finds, in words."""
         headings = [self.heading(name.lstrip("=")) for name in self.search]
-        return "Search by " + ", ".join(text if text.isupper() else text[:1].lower() + text[1:] for text in dict.fromkeys(headings))
+        return "Search by " + ", ".join(
+            text if text.isupper() else text[:1].lower() + text[1:] for text in dict.fromkeys(headings)
+        )
 
     def lookup_address(self, name: str) -> str:
         """Return where the look-up of a field or a filter is answered."""
@@ -187,7 +213,13 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
 
 
 def _plural(noun: str) -> str:
-    ending = "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else "es" if noun.endswith(("s", "x")) else "s"
+    ending = (
+        "ies"
+        if noun.endswith("y") and noun[-2] not in "aeiou"
+        else "es"
+        if noun.endswith(("s", "x"))
+        else "s"
+    )
     text = noun[:-1] + ending if ending == "ies" else noun + ending
     return text[:1].upper() + text[1:]
 
@@ -195,11 +227,15 @@ def _plural(noun: str) -> str:
 def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the sidebar of the person who is looking: headings with the screens that they may open."""
     groups: dict[str, list[dict[str, Any]]] = {category: [] for category in CATEGORIES}
-    views = sorted(current_app.extensions["admin_screens"].values(), key=lambda view: (view.place, view.title))
+    views = sorted(
+        current_app.extensions["admin_screens"].values(), key=lambda view: (view.place, view.title)
+    )
     for view in views:
         if view.in_sidebar and view.is_accessible():
             address = url_for(f"{view.endpoint}.index_view")
-            groups[view.category].append({"label": view.title, "url": address, "icon": view.icon, "active": view.endpoint == current})
+            groups[view.category].append(
+                {"label": view.title, "url": address, "icon": view.icon, "active": view.endpoint == current}
+            )
     for view in current_app.extensions["admin_pages"]:
         if view.is_accessible():
             address = url_for(f"{view.endpoint}.index")

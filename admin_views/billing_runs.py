@@ -29,21 +29,53 @@ class BillingRunScreen(ModelScreen):
     column_list = ("period", "status", "started_by", "created_at", "finished_at")
     search = ("period",)
     filters = ("status",)
-    intro = "A run makes one invoice for every account that owes for the period. Starting it again does only what is left."
+    intro = (
+        "A run makes one invoice for every account that owes for the period. "
+        "Starting it again does only what is left."
+    )
     empty = "Start the run of a month that has ended."
     operations = (
         Operation(
-            "start", "Start a run", run=start, icon="player-play", on_list=True,
-            confirm="Every account that owes for the month gets one invoice, issued at once and sent. What a safety check stops is parked for you.",
-            inputs={"period": StringField("Month", validators=[InputRequired(), Regexp(r"\d{4}-\d{2}", message="Write a year and a month: 2026-10.")], description="A month that has ended, such as 2026-10.")},
+            "start",
+            "Start a run",
+            run=start,
+            icon="player-play",
+            on_list=True,
+            confirm=(
+                "Every account that owes for the month gets one invoice, issued at once and "
+                "sent. What a safety check stops is parked for you."
+            ),
+            inputs={
+                "period": StringField(
+                    "Month",
+                    validators=[
+                        InputRequired(),
+                        Regexp(r"\d{4}-\d{2}", message="Write a year and a month: 2026-10."),
+                    ],
+                    description="A month that has ended, such as 2026-10.",
+                )
+            },
         ),
-    )  # fmt: skip
+    )
     related = (
-        Related(BillingRunItem, by="run_id", columns=("account", "status", "invoice", "message"), title="Accounts", limit=50),
+        Related(
+            BillingRunItem,
+            by="run_id",
+            columns=("account", "status", "invoice", "message"),
+            title="Accounts",
+            limit=50,
+        ),
     )
 
 
-@screen(BillingRunItem, category="Billing", title="Billing run results", icon="list-details", place=7, listed=False)
+@screen(
+    BillingRunItem,
+    category="Billing",
+    title="Billing run results",
+    icon="list-details",
+    place=7,
+    listed=False,
+)
 class BillingRunItemScreen(ModelScreen):
     """What became of each account in each run."""
 

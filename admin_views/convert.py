@@ -1,7 +1,8 @@
 """A form from the columns of a model, field by field: what Flask-Admin's converter gets wrong is right here.
 
-Enums travel as their members, whatever their values (pitfall 1); UUID columns have a field (4); a JSON document that is cleared becomes
-empty, never JSON null (6); instants come back aware, in the zone of the person (7); related rows are looked up, never all loaded (10).
+Enums travel as their members, whatever their values (pitfall 1); UUID columns have a field (4); a JSON
+document that is cleared becomes empty, never JSON null (6); instants come back aware, in the zone of the
+person (7); related rows are looked up, never all loaded (10).
 """
 
 import re
@@ -19,8 +20,8 @@ from wtforms.fields.core import UnboundField
 
 from admin_views import fields
 from admin_views.filters import COUNTRIES
-from admin_views.lookups import Lookup
-from admin_views.naming import column_of, label_of, relations
+from admin_views.lookups import Lookup, LookupField
+from admin_views.naming import column_of, label_of, local_key, relations
 from app.db import Base
 from app.domain import gstin
 from app.domain.errors import RuleBroken
@@ -45,7 +46,11 @@ def form_class(model: type[Base], names: tuple[str, ...], lookups: Mapping[str, 
     """Return a form with one field for each of these columns or relationships, in this order."""
     made: dict[str, UnboundField[Any]] = {}
     for name in names:
-        field = _relation_field(model, name, lookups[name]) if name in relations(model) else _column_field(model, name)
+        field = (
+            _relation_field(model, name, lookups[name])
+            if name in relations(model)
+            else _column_field(model, name)
+        )
         made[name] = field
     return type(f"{model.__name__}Form", (BaseForm,), made)
 
@@ -54,8 +59,13 @@ def _relation_field(model: type[Base], name: str, lookup: Lookup) -> Any:
     (column,) = relations(model)[name].local_columns
     blank = bool(column.nullable)
     needed = validators.Optional() if blank else validators.InputRequired()
-    return fields.LookupField(
-        lookup, label=label_of(name), description=column.info.get("help", ""), allow_blank=blank, validators=[needed], column=column.key
+    return LookupField(
+        lookup,
+        label=label_of(name),
+        description=column.info.get("help", ""),
+        allow_blank=blank,
+        validators=[needed],
+        column=local_key(model, name),
     )
 
 
@@ -63,7 +73,7 @@ def _column_field(model: type[Base], name: str) -> Any:
     column = column_of(model, name)
     if column is None:
         raise ValueError(f"{model.__name__} has no column {name!r} for a form.")
-    default = column.default.arg if column.default is not None and column.default.is_scalar else None
+    default = getattr(column.default, "arg", None) if getattr(column.default, "is_scalar", False) else None
     optional = column.nullable or column.default is not None or column.server_default is not None
     common: dict[str, Any] = {
         "label": label_of(name),
@@ -98,7 +108,9 @@ def _number_field(column: Column[Any], common: dict[str, Any]) -> Field:
 def _text_field(column: Column[Any], common: dict[str, Any]) -> Field:
     info = column.info
     if info.get("registry") in REGISTRIES:
-        return _choice_field(column, common, [(key, key.replace("_", " ")) for key in REGISTRIES[info["registry"]]()])
+        return _choice_field(
+            column, common, [(key, key.replace("_", " ")) for key in REGISTRIES[info["registry"]]()]
+        )
     choose = _FORMATS.get(info.get("format") or column.name)
     if choose is not None:
         return choose(column, common)
@@ -115,7 +127,9 @@ def _email_field(column: Column[Any], common: dict[str, Any]) -> Field:
 
 
 def _phone_field(column: Column[Any], common: dict[str, Any]) -> Field:
-    common["validators"].append(validators.Regexp(E164, message="Write the number with its country code: +919876543210."))
+    common["validators"].append(
+        validators.Regexp(E164, message="Write the number with its country code: +919876543210.")
+    )
     common["filters"] = [_stripped_or_none]
     return fields.PhoneField(**common)
 
@@ -125,8 +139,13 @@ def _country_field(column: Column[Any], common: dict[str, Any]) -> Field:
 
 
 def _currency_field(column: Column[Any], common: dict[str, Any]) -> Field:
-    codes = [*FIRST_CURRENCIES, *sorted(code for code in list_currencies("en") if code not in FIRST_CURRENCIES)]
-    return _choice_field(column, common, [(code, f"{code} – {get_currency_name(code, locale='en')}") for code in codes])
+    codes = [
+        *FIRST_CURRENCIES,
+        *sorted(code for code in list_currencies("en") if code not in FIRST_CURRENCIES),
+    ]
+    return _choice_field(
+        column, common, [(code, f"{code} – {get_currency_name(code, locale='en')}") for code in codes]
+    )
 
 
 def _timezone_field(column: Column[Any], common: dict[str, Any]) -> Field:
@@ -148,7 +167,9 @@ def _valid_gstin(form: Form, field: Field) -> None:
 
 
 def _state_field(column: Column[Any], common: dict[str, Any]) -> Field:
-    return _choice_field(column, common, [(code, f"{code} – {name}") for code, name in sorted(STATES.items())])
+    return _choice_field(
+        column, common, [(code, f"{code} – {name}") for code, name in sorted(STATES.items())]
+    )
 
 
 def _stripped(text: str | None) -> str | None:

@@ -1,4 +1,6 @@
-"""Customers (specification 6.3.2): who buys, on which plan, and with how much money left. The page joins all that belongs to one."""
+"""Customers (specification 6.3.2): who buys, on which plan, and with how much money left. The page joins all
+that belongs to one.
+"""
 
 from decimal import Decimal
 
@@ -19,7 +21,12 @@ def balances(customer: Customer) -> Markup:
     """Return the balance of each wallet, never added, with a badge where one is low."""
     low = badge("Low", "alert", "alert-triangle")
     found = getattr(customer, "wallet_balance", None) or []
-    lines = [Markup("<div>{} {}</div>").format(money(Decimal(one["balance"]), one["currency"]), low if one["low"] else "") for one in found]
+    lines = [
+        Markup("<div>{} {}</div>").format(
+            money(Decimal(one["balance"]), one["currency"]), low if one["low"] else ""
+        )
+        for one in found
+    ]
     return Markup().join(lines) or NOTHING
 
 
@@ -39,18 +46,74 @@ class CustomerScreen(ModelScreen):
     can_edit = True
     writes = Writes(customers.create, customers.update)
     form_columns = (
-        "name", "email", "phone", "country", "state_code", "gstin", "tax_id", "tax_treatment", "address_line1", "address_line2",
-        "city", "postal_code", "status", "external_id", "notes",
-    )  # fmt: skip
+        "name",
+        "email",
+        "phone",
+        "country",
+        "state_code",
+        "gstin",
+        "tax_id",
+        "tax_treatment",
+        "address_line1",
+        "address_line2",
+        "city",
+        "postal_code",
+        "status",
+        "external_id",
+        "notes",
+    )
     details = (
-        "name", "status", "plan", "wallet_balance", "email", "phone", "country", "address_line1", "address_line2", "city", "state_code",
-        "postal_code", "gstin", "tax_id", "tax_treatment", "notes", "extra", "id", "external_id", "created_at", "updated_at",
-    )  # fmt: skip
+        "name",
+        "status",
+        "plan",
+        "wallet_balance",
+        "email",
+        "phone",
+        "country",
+        "address_line1",
+        "address_line2",
+        "city",
+        "state_code",
+        "postal_code",
+        "gstin",
+        "tax_id",
+        "tax_treatment",
+        "notes",
+        "extra",
+        "id",
+        "external_id",
+        "created_at",
+        "updated_at",
+    )
     related = (
-        Related(Account, by="customer_id", columns=("name", "external_id", "currency", "billing_mode", "status"), empty="No account yet."),
-        Related(Subscription, by="account.customer_id", columns=("plan", "version", "account", "status", "start_at")),
-        Related(Wallet, by="account.customer_id", columns=("account", "balance", "held", "receivable", "status")),
-        Related(Invoice, by="customer_id", columns=("number", "status", "issued_on", "due_on", "total", "amount_due")),
-        Related(Payment, by="account.customer_id", columns=("created_at", "gateway", "status", "amount", "invoice")),
-        Related(User, by="customer_id", columns=("name", "email", "active", "last_sign_in_at"), title="People who sign in"),
+        Related(
+            Account,
+            by="customer_id",
+            columns=("name", "external_id", "currency", "billing_mode", "status"),
+            empty="No account yet.",
+        ),
+        Related(
+            Subscription,
+            by="account.customer_id",
+            columns=("plan", "version", "account", "status", "start_at"),
+        ),
+        Related(
+            Wallet, by="account.customer_id", columns=("account", "balance", "held", "receivable", "status")
+        ),
+        Related(
+            Invoice,
+            by="customer_id",
+            columns=("number", "status", "issued_on", "due_on", "total", "amount_due"),
+        ),
+        Related(
+            Payment,
+            by="account.customer_id",
+            columns=("created_at", "gateway", "status", "amount", "invoice"),
+        ),
+        Related(
+            User,
+            by="customer_id",
+            columns=("name", "email", "active", "last_sign_in_at"),
+            title="People who sign in",
+        ),
     )

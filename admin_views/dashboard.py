@@ -20,8 +20,16 @@ def quick_actions() -> list[dict[str, str]]:
     if not may("billing", Verb.write):
         return []
     return [
-        {"label": "New invoice", "icon": "file-plus", "url": url_for("admin_invoices.operation_view", operation="draft")},
-        {"label": "Start a billing run", "icon": "player-play", "url": url_for("admin_billing-runs.operation_view", operation="start")},
+        {
+            "label": "New invoice",
+            "icon": "file-plus",
+            "url": url_for("admin_invoices.operation_view", operation="draft"),
+        },
+        {
+            "label": "Start a billing run",
+            "icon": "player-play",
+            "url": url_for("admin_billing-runs.operation_view", operation="start"),
+        },
     ]
 
 
@@ -42,7 +50,8 @@ class Dashboard(StaffView, AdminIndexView):
         today = now.astimezone(ZoneInfo(zone)).date()
         revenue = reports.revenue(today)
         pending = reports.pending_invoices(today)
-        currencies = list(dict.fromkeys([one.currency for one in (*revenue, *pending)])) or ["INR"]
+        found = [*(one.currency for one in revenue), *(one.currency for one in pending)]
+        currencies = list(dict.fromkeys(found)) or ["INR"]
         asked = request.args.get("currency", "")
         currency = asked if asked in currencies else currencies[0]
         values: dict[str, Any] = {

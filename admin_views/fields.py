@@ -1,4 +1,7 @@
-"""Form fields that keep a value exact on its way to the browser and back: an untouched form changes nothing."""
+"""Form fields that keep a value exact on its way to the browser and back: an untouched form changes nothing.
+
+Each refuses what its column cannot hold with a sentence that says what to write.
+"""
 
 import enum
 import json
@@ -8,9 +11,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from flask_admin.model.fields import AjaxSelectField
-from markupsafe import Markup
-from wtforms import BooleanField, DateField, Field, Form, SelectField, StringField, TextAreaField, ValidationError, widgets
+from wtforms import (
+    BooleanField,
+    DateField,
+    Field,
+    Form,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+    widgets,
+)
 from wtforms.fields.choices import Choice, SelectChoice
 
 from app.templating import current_zone, words
@@ -121,7 +132,11 @@ class ExactField(StringField):
             number = Decimal(text)
         except InvalidOperation:
             raise ValueError("Write a number, such as 1250.50.") from None
-        if not number.is_finite() or len(number.as_tuple().digits) > MOST_DIGITS or abs(number.adjusted()) > MOST_DIGITS:
+        if (
+            not number.is_finite()
+            or len(number.as_tuple().digits) > MOST_DIGITS
+            or abs(number.adjusted()) > MOST_DIGITS
+        ):
             raise ValueError("Write a number, such as 1250.50.")
         exponent = number.as_tuple().exponent
         if self.scale is not None and isinstance(exponent, int) and -exponent > self.scale:
@@ -138,7 +153,9 @@ class ExactField(StringField):
 
 
 class InstantField(StringField):
-    """An instant, shown and read in the zone of the person, kept aware; its microseconds survive an untouched form."""
+    """An instant, shown and read in the zone of the person, kept aware; its microseconds survive an untouched
+    form.
+    """
 
     widget = widgets.DateTimeLocalInput()
 
@@ -170,7 +187,9 @@ class InstantField(StringField):
 
 
 class DocumentField(TextAreaField):
-    """A JSON document. Cleared, it is None where the column may be empty and `{}` or `[]` where not; never JSON null."""
+    """A JSON document. Cleared, it is None where the column may be empty and `{}` or `[]` where not; never
+    JSON null.
+    """
 
     def __init__(self, *, nullable: bool = False, **options: Any) -> None:
         self.nullable = nullable
@@ -233,49 +252,3 @@ class IdField(StringField):
 
     def _value(self) -> str:
         return str(self.data or "")
-
-
-class LookupWidget:
-    """A box that looks records up while one types (js/lookup.js); the chosen id rides in a hidden input."""
-
-    def __call__(self, field: "LookupField", **attributes: Any) -> Markup:
-        """Render the field."""
-        row = field.data
-        chosen = field.loader.format(row) if row is not None else None
-        attributes.pop("class", None)
-        invalid = " is-invalid" if field.errors else ""
-        described = widgets.html_params(**attributes)
-        return Markup(
-            '<div class="lookup" data-lookup="{name}"><input type="hidden" name="{name}" value="{key}">'
-            '<input type="text" class="form-control{invalid}" id="{id}" role="combobox" autocomplete="off" aria-expanded="false"'
-            ' aria-autocomplete="list" aria-controls="{id}-list" value="{label}" placeholder="Type to search" {described}>'
-            '<ul class="lookup-list" id="{id}-list" role="listbox" aria-label="{title}" hidden></ul></div>'
-        ).format(
-            name=field.name,
-            key=chosen[0] if chosen else "",
-            id=field.id,
-            label=chosen[1] if chosen else "",
-            invalid=invalid,
-            described=Markup(described),
-            title=field.label.text,
-        )
-
-
-class LookupField(AjaxSelectField):
-    """A related record, chosen by looking it up; what is written is the foreign key, so that the audit sees the change."""
-
-    widget = LookupWidget()
-
-    def __init__(self, loader: Any, *, column: str = "", **options: Any) -> None:
-        self.column = column
-        super().__init__(loader, **options)
-
-    def pre_validate(self, form: Form) -> None:
-        """Refuse an id that no record has, also where the field may be blank."""
-        given = bool(getattr(self, "_formdata", None))
-        if self.data is None and (given or not self.allow_blank):
-            raise ValidationError("Choose a record from the list.")
-
-    def populate_obj(self, obj: Any, name: str) -> None:
-        """Set the foreign key."""
-        setattr(obj, self.column, None if self.data is None else self.data.id)

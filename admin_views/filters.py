@@ -1,7 +1,8 @@
 """Search and filters of a list: small, named in the address, and answered by an index.
 
-Search is by prefix or exact, never `ILIKE '%…%'`: `search = ("name", "=external_id", "account.name")`. An id finds its row in every list.
-Filters are named after what they ask: `filters = ("status", "account", "created_at")`; one over other tables brings its own condition.
+Search is by prefix or exact, never `ILIKE '%…%'`: `search = ("name", "=external_id", "account.name")`. An id
+finds its row in every list. Filters are named after what they ask: `filters = ("status", "account",
+"created_at")`; one over other tables brings its own condition.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +17,17 @@ from babel import Locale
 from sqlalchemy import Boolean, Column, ColumnElement, DateTime, Enum, false, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from admin_views.naming import column_of, hint, is_time, label_of, relations
+from admin_views.naming import column_of, is_time, label_of, local_key, relations
 from app.db import Base
 from app.templating import current_zone, words
 
 COUNTRIES = tuple(
     sorted(
-        ((code, str(name)) for code, name in Locale("en").territories.items() if len(code) == 2 and code.isalpha() and code not in {"EU", "EZ", "UN", "ZZ"}),
+        (
+            (code, str(name))
+            for code, name in Locale("en").territories.items()
+            if len(code) == 2 and code.isalpha() and code not in {"EU", "EZ", "UN", "ZZ"}
+        ),
         key=lambda pair: pair[1],
     )
 )
@@ -33,8 +38,8 @@ LONGEST_TERM = 200
 class Filter:
     """One question a list can be narrowed by.
 
-    `kind` is `choice`, `lookup` (a record of `target`), `period` (two dates) or `text` (exact). `where` turns the value into a
-    condition where no column of the model's own answers.
+    `kind` is `choice`, `lookup` (a record of `target`), `period` (two dates) or `text` (exact). `where` turns
+    the value into a condition where no column of the model's own answers.
     """
 
     name: str
@@ -47,9 +52,13 @@ class Filter:
     shown: str = ""
 
     def condition(self, model: type[Base], args: Mapping[str, str]) -> ColumnElement[bool] | None:
-        """Return the condition for these arguments, or None where they do not ask; nonsense matches nothing."""
+        """Return the condition for these arguments, None where they do not ask; nonsense matches nothing."""
         if self.kind == "period":
-            return _period(getattr(model, self.name), args.get(f"{self.name}_from", ""), args.get(f"{self.name}_until", ""))
+            return _period(
+                getattr(model, self.name),
+                args.get(f"{self.name}_from", ""),
+                args.get(f"{self.name}_until", ""),
+            )
         given = args.get(self.name, "").strip()
         if not given:
             return None
@@ -58,12 +67,15 @@ class Filter:
             return false()
         if self.where is not None:
             return self.where(value)
-        return _attribute(model, self.name) == value
+        condition: ColumnElement[bool] = _attribute(model, self.name) == value
+        return condition
 
     def asked(self, args: Mapping[str, str]) -> "Filter":
         """Return the filter with what the address asks of it, for its form."""
         names = (f"{self.name}_from", f"{self.name}_until") if self.kind == "period" else (self.name,)
-        return replace(self, values={name: args[name].strip() for name in names if args.get(name, "").strip()})
+        return replace(
+            self, values={name: args[name].strip() for name in names if args.get(name, "").strip()}
+        )
 
     def _read(self, given: str) -> Any:
         if self.kind == "lookup":
@@ -112,11 +124,9 @@ def _choices(column: Column[Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _attribute(model: type[Base], name: str) -> InstrumentedAttribute[Any]:
-    relation = relations(model).get(name)
-    if relation is None:
-        return getattr(model, name)  # type: ignore[no-any-return]
-    (local,) = relation.local_columns
-    return getattr(model, local.key)  # type: ignore[no-any-return]
+    key = local_key(model, name) if name in relations(model) else name
+    attribute: InstrumentedAttribute[Any] = getattr(model, key)
+    return attribute
 
 
 def _period(attribute: InstrumentedAttribute[Any], start: str, end: str) -> ColumnElement[bool] | None:
@@ -148,7 +158,9 @@ def _as_it_is(day: Day) -> Day:
 
 
 def matches(model: type[Base], search: tuple[str, ...], term: str) -> ColumnElement[bool]:
-    """Return the condition for a search term: the row's own id, or a prefix (or, with `=`, all) of a searched column."""
+    """Return the condition for a search term: the row's own id, or a prefix (or, with `=`, all) of a searched
+    column.
+    """
     term = term.strip()[:LONGEST_TERM].replace("\x00", "")
     conditions: list[ColumnElement[bool]] = [_matches_one(model, name, term) for name in search]
     try:
@@ -156,7 +168,11 @@ def matches(model: type[Base], search: tuple[str, ...], term: str) -> ColumnElem
     except ValueError:
         return or_(*conditions) if conditions else false()
     key = getattr(model, "id", None)
-    return or_(key == wanted, *conditions) if key is not None and key.type.python_type is UUID else or_(false(), *conditions)
+    return (
+        or_(key == wanted, *conditions)
+        if key is not None and key.type.python_type is UUID
+        else or_(false(), *conditions)
+    )
 
 
 def _matches_one(model: type[Base], name: str, term: str) -> ColumnElement[bool]:
@@ -164,14 +180,11 @@ def _matches_one(model: type[Base], name: str, term: str) -> ColumnElement[bool]
     first, _, rest = name.lstrip("=").partition(".")
     if rest:
         target = relations(model)[first].mapper.class_
-        (local,) = relations(model)[first].local_columns
         inner = _matches_one(target, f"={rest}" if exact else rest, term)
-        return getattr(model, local.key).in_(_ids(target, inner))  # type: ignore[no-any-return]
-    attribute = getattr(model, first)
+        return _attribute(model, first).in_(_ids(target, inner))
+    attribute = _attribute(model, first)
     if exact:
-        return attribute == term  # type: ignore[no-any-return]
-    if hint(model, first, "case") == "exact":
-        return attribute.startswith(term, autoescape=True)  # type: ignore[no-any-return]
+        return attribute == term
     return func.lower(attribute).startswith(term.lower(), autoescape=True)
 
 

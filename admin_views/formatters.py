@@ -1,6 +1,8 @@
-"""How a value reads in a list, on a page and in an export. One function per kind of value; the column's hints choose.
+"""How a value reads in a list, on a page and in an export. One function per kind of value; the column's hints
+choose.
 
-A cell for a person is `Markup`; a cell for a file is a plain value, so that a spreadsheet can calculate with it.
+A cell for a person is `Markup`; a cell for a file is a plain value, so that a spreadsheet can calculate with
+it.
 """
 
 import enum
@@ -40,7 +42,9 @@ def resolve(row: Any, path: str) -> Any:
 def icon(name: str) -> Markup:
     """Return an icon of the sprite as decoration."""
     address = url_for("static", filename="vendor/tabler-icons/icons.svg")
-    return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>').format(address, name)
+    return Markup(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
+    ).format(address, name)
 
 
 def badge(text: str, tone: str, picture: str) -> Markup:
@@ -118,14 +122,24 @@ def _document(value: Any, full: bool) -> Markup:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return Markup(" ").join(Markup('<span class="chip">{}</span>').format(one) for one in value)
     if full:
-        return Markup('<pre class="json">{}</pre>').format(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-    if isinstance(value, Mapping) and len(value) <= 4 and not any(isinstance(one, dict | list) for one in value.values()):
-        return Markup(" ").join(Markup('<span class="chip">{}: {}</span>').format(key, one) for key, one in value.items())
+        return Markup('<pre class="json">{}</pre>').format(
+            json.dumps(value, indent=2, ensure_ascii=False, default=str)
+        )
+    if (
+        isinstance(value, Mapping)
+        and len(value) <= 4
+        and not any(isinstance(one, dict | list) for one in value.values())
+    ):
+        return Markup(" ").join(
+            Markup('<span class="chip">{}: {}</span>').format(key, one) for key, one in value.items()
+        )
     return Markup('<span class="text-secondary">{} entries</span>').format(len(value))
 
 
 def plain(row: Any, path: str) -> Any:
-    """Return the value of a column for a file: numbers as numbers, instants in UTC, text that no spreadsheet runs as a formula."""
+    """Return the value of a column for a file: numbers as numbers, instants in UTC, text that no spreadsheet
+    runs as a formula.
+    """
     value = resolve(row, path)
     if value is None:
         return ""

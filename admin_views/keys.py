@@ -17,12 +17,16 @@ BIGGEST_INTEGER = 2**63
 
 def key_columns(model: type[Base]) -> tuple[Column[Any], ...]:
     """Return the primary key of a model."""
-    return tuple(mapper_of(model).primary_key)
+    columns: tuple[Any, ...] = mapper_of(model).primary_key
+    return columns
 
 
 def encode(values: list[Any]) -> str:
     """Return several values as one word that is safe in an address."""
-    plain = [value.isoformat() if isinstance(value, date) else value if isinstance(value, dict) else str(value) for value in values]
+    plain = [
+        value.isoformat() if isinstance(value, date) else value if isinstance(value, dict) else str(value)
+        for value in values
+    ]
     return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).decode().rstrip("=")
 
 

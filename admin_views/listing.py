@@ -1,8 +1,10 @@
-"""The list of a screen: search, filters, order, pages, export and look-ups. At most three statements: who asks, the rows, their count."""
+"""The list of a screen: search, filters, order, pages, export and look-ups. At most three statements: who
+asks, the rows, their count.
+"""
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -36,9 +38,14 @@ class ListRoutes:
     order: str
     computed: Mapping[str, Any]
     lookups: dict[str, Lookup]
+    slug: str
+    render: Callable[..., str]
+    get_url: Callable[..., str]
 
     def base_query(self) -> Select[Any]:
-        """Return the rows this screen may ever show; its single record, its exports and its operations obey it too."""
+        """Return the rows this screen may ever show; its single record, its exports and its operations obey
+        it too.
+        """
         return select(self.model, *(make().label(name) for name, make in self.computed.items()))
 
     def listed(self, args: Mapping[str, str]) -> Select[Any]:
@@ -57,13 +64,19 @@ class ListRoutes:
         """Return one page of the list."""
         query = self.listed(args)
         if self.big:
-            narrowed = any(args.get(name) for one in self.asked_filters for name in _names(one)) or args.get("search")
+            narrowed = any(args.get(name) for one in self.asked_filters for name in _names(one)) or args.get(
+                "search"
+            )
             total = None if narrowed else paging.estimate(self.model)
-            found = paging.by_key(query, self.walk_keys(), args.get("after", ""), args.get("before", ""), PAGE_SIZE, total)
+            found = paging.by_key(
+                query, self.walk_keys(), args.get("after", ""), args.get("before", ""), PAGE_SIZE, total
+            )
         else:
             number = args.get("page", "0")
             number_ok = number.isdecimal() and len(number) < 7
-            found = paging.by_number(query.order_by(*self.ordering(args)), int(number) if number_ok else 0, PAGE_SIZE)
+            found = paging.by_number(
+                query.order_by(*self.ordering(args)), int(number) if number_ok else 0, PAGE_SIZE
+            )
         for row in found.rows:
             self.attach(row)
         return found
@@ -73,12 +86,17 @@ class ListRoutes:
         return tuple(getattr(self.model, name) for name in self.walk)
 
     def ordering(self, args: Mapping[str, str]) -> list[Any]:
-        """Return the order of a small list: what the address asks, else the screen's own, and the key last so that pages never overlap."""
+        """Return the order of a small list: what the address asks, else the screen's own, and the key last so
+        that pages never overlap.
+        """
         asked, descending = args.get("sort", ""), bool(args.get("desc"))
         if not self.is_orderable(asked):
             asked, descending = self.order.lstrip("-"), self.order.startswith("-")
         chosen = [getattr(self.model, asked)] if asked else []
-        last = [getattr(self.model, mapper_of(self.model).get_property_by_column(column).key) for column in keys.key_columns(self.model)]
+        last = [
+            getattr(self.model, mapper_of(self.model).get_property_by_column(column).key)
+            for column in keys.key_columns(self.model)
+        ]
         return [one.desc().nulls_last() if descending else one.asc().nulls_last() for one in [*chosen, *last]]
 
     def is_orderable(self, name: str) -> bool:
@@ -96,7 +114,9 @@ class ListRoutes:
     def list_address(self, **changes: Any) -> str:
         """Return the address of this list with some arguments changed; None takes one away."""
         wanted = {**request.args.to_dict(), **changes}
-        return self.get_url(".index_view", **{name: value for name, value in wanted.items() if value not in (None, "")})  # type: ignore[attr-defined,no-any-return]
+        return self.get_url(
+            ".index_view", **{name: value for name, value in wanted.items() if value not in (None, "")}
+        )
 
     def order_address(self, name: str) -> str:
         """Return the address that puts the list in the order of a column, turning it where it already is."""
@@ -104,15 +124,21 @@ class ListRoutes:
         return self.list_address(sort=name, desc="1" if turned else None, **dict.fromkeys(PAGING))
 
     def sorted_by(self, name: str) -> str:
-        """Return `ascending` or `descending` where the list is in the order of this column, else `none`, as `aria-sort` says it."""
+        """Return `ascending` or `descending` where the list is in the order of this column, else `none`, as
+        `aria-sort` says it.
+        """
         asked = request.args.get("sort", "")
-        current, down = (asked, bool(request.args.get("desc"))) if self.is_orderable(asked) else (self.order.lstrip("-"), self.order.startswith("-"))
+        current, down = (
+            (asked, bool(request.args.get("desc")))
+            if self.is_orderable(asked)
+            else (self.order.lstrip("-"), self.order.startswith("-"))
+        )
         return "none" if name != current else "descending" if down else "ascending"
 
     @expose("/")
     def index_view(self) -> str:
         """Show the list."""
-        return self.render(  # type: ignore[attr-defined,no-any-return]
+        return self.render(
             "admin/model/list.html",
             page=self.page(request.args),
             filters=[self.with_label(one.asked(request.args)) for one in self.asked_filters],
@@ -125,24 +151,41 @@ class ListRoutes:
         if one.kind != "lookup" or not one.values:
             return one
         found = self.lookups[one.name].get_one(one.values[one.name])
-        return Filter(one.name, one.label, one.kind, target=one.target, values=one.values, shown=str(found) if found else "not found")
+        return Filter(
+            one.name,
+            one.label,
+            one.kind,
+            target=one.target,
+            values=one.values,
+            shown=str(found) if found else "not found",
+        )
 
     @expose("/export/<export_type>/")
     def export(self, export_type: str) -> Response:
-        """Send the list as a CSV file: the same rows as on the screen, at most 10,000, gathered before the first byte leaves."""
+        """Send the list as a CSV file: the same rows as on the screen, at most 10,000, gathered before the
+        first byte leaves.
+        """
         if export_type != "csv":
             raise NotFound("Exports are CSV files.")
-        names = [name for name in self.columns if formatters.exported(self.model, name) and name not in self.computed]
+        names = [
+            name
+            for name in self.columns
+            if formatters.exported(self.model, name) and name not in self.computed
+        ]
         query = self.listed(request.args)
-        query = query.order_by(*([key.desc() for key in self.walk_keys()] if self.big else self.ordering(request.args)))
+        query = query.order_by(
+            *([key.desc() for key in self.walk_keys()] if self.big else self.ordering(request.args))
+        )
         sheet = io.StringIO()
         writer = csv.writer(sheet)
         writer.writerow([label_of(name) for name in names])
         for row in db.session.execute(query.limit(EXPORT_LIMIT)):
             writer.writerow([formatters.plain(row[0], name) for name in names])
-        name = secure_filename(f"{self.slug}-{clock.now():%Y%m%d-%H%M%S}.csv")  # type: ignore[attr-defined]
+        name = secure_filename(f"{self.slug}-{clock.now():%Y%m%d-%H%M%S}.csv")
         return Response(
-            "\ufeff" + sheet.getvalue(), mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+            "\ufeff" + sheet.getvalue(),
+            mimetype="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
     @expose("/ajax/lookup/")
@@ -151,7 +194,9 @@ class ListRoutes:
         lookup = self.lookups.get(request.args.get("name", ""))
         if lookup is None:
             raise NotFound("There is nothing to look up by this name.")
-        found = lookup.get_list(request.args.get("query", "").strip(), limit=request.args.get("limit", 10, type=int))
+        found = lookup.get_list(
+            request.args.get("query", "").strip(), limit=request.args.get("limit", 10, type=int)
+        )
         return jsonify([lookup.format(row) for row in found])
 
 

@@ -1,7 +1,8 @@
 """Which related rows a list must fetch together with its own, so that a page of any length costs one query.
 
-A shown relationship is fetched by a join, and so is what its label needs: `Wallet.__str__` reads `self.account.name`, so a list that
-shows a wallet also fetches the wallet's account. The label's own code tells (`co_names`), so nobody has to keep a second list.
+A shown relationship is fetched by a join, and so is what its label needs: `Wallet.__str__` reads
+`self.account.name`, so a list that shows a wallet also fetches the wallet's account. The label's own code
+tells (`co_names`), so nobody has to keep a second list.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,11 +54,14 @@ def _walk(model: type[Base], names: list[str]) -> Iterator[tuple[str, ...]]:
 def options(model: type[Base], names: Iterable[str], *, strict: bool = True) -> list[ORMOption]:
     """Return the loader options for showing these columns.
 
-    `strict` makes any other lazy load an error instead of a query per row, and leaves out documents that are not shown.
+    `strict` makes any other lazy load an error instead of a query per row, and leaves out documents that are
+    not shown.
     """
     shown = list(names)
     wanted = {path for path in paths(model, [*shown, *label_needs(model)]) if path}
-    chosen: list[ORMOption] = [_joined(model, path) for path in sorted(wanted) if not _is_prefix(path, wanted)]
+    chosen: list[ORMOption] = [
+        _joined(model, path) for path in sorted(wanted) if not _is_prefix(path, wanted)
+    ]
     if strict:
         chosen.append(raiseload("*", sql_only=True))
         chosen += [

@@ -11,9 +11,20 @@ from app.db import Base
 from app.templating import words
 
 SPELLED = {
-    "id": "ID", "gstin": "GSTIN", "sac": "SAC", "ip": "IP", "lut": "LUT", "api": "API", "url": "URL", "csv": "CSV", "pdf": "PDF",
-    "sha256": "SHA-256", "n": "#", "extra": "metadata", "email": "e-mail",
-}  # fmt: skip
+    "id": "ID",
+    "gstin": "GSTIN",
+    "sac": "SAC",
+    "ip": "IP",
+    "lut": "LUT",
+    "api": "API",
+    "url": "URL",
+    "csv": "CSV",
+    "pdf": "PDF",
+    "sha256": "SHA-256",
+    "n": "#",
+    "extra": "metadata",
+    "email": "e-mail",
+}
 
 
 def label_of(name: str) -> str:
@@ -39,13 +50,22 @@ def mapper_of(model: type[Base]) -> Mapper[Any]:
     return inspect(model)
 
 
+def local_key(model: type[Base], name: str) -> str:
+    """Return the attribute that holds the foreign key of a many-to-one relationship."""
+    (local,) = relations(model)[name].local_columns
+    key: str = mapper_of(model).get_property_by_column(local).key
+    return key
+
+
 def relations(model: type[Base]) -> dict[str, RelationshipProperty[Any]]:
     """Return the relationships of a model by name."""
     return dict(mapper_of(model).relationships.items())
 
 
 def column_of(model: type[Base], path: str) -> Column[Any] | None:
-    """Return the column at the end of a dotted path, or None where the path ends in a relationship or a property."""
+    """Return the column at the end of a dotted path, or None where the path ends in a relationship or a
+    property.
+    """
     *hops, last = path.split(".")
     for hop in hops:
         if hop not in relations(model):
@@ -57,7 +77,9 @@ def column_of(model: type[Base], path: str) -> Column[Any] | None:
 
 
 def hint(model: type[Base], path: str, name: str) -> Any:
-    """Return one hint of a column's `info`, or None. A Decimal property of a model with a currency is money in it."""
+    """Return one hint of a column's `info`, or None. A Decimal property of a model with a currency is money
+    in it.
+    """
     column = column_of(model, path)
     if column is not None:
         return column.info.get(name)
@@ -67,7 +89,11 @@ def hint(model: type[Base], path: str, name: str) -> Any:
 def is_amount(model: type[Base], name: str) -> bool:
     """Tell whether a name is a property that works an amount out, such as `Invoice.amount_due`."""
     made = vars(model).get(name)
-    return isinstance(made, property) and get_type_hints(made.fget).get("return") is Decimal and "currency" in mapper_of(model).column_attrs
+    return (
+        isinstance(made, property)
+        and get_type_hints(made.fget).get("return") is Decimal
+        and "currency" in mapper_of(model).column_attrs
+    )
 
 
 def is_time(column: Column[Any]) -> bool:
@@ -76,12 +102,13 @@ def is_time(column: Column[Any]) -> bool:
 
 
 def visible_columns(model: type[Base]) -> list[str]:
-    """Return every attribute that may be shown, in the order of the model: a relationship stands for its foreign key, and what is
-    marked secret is left out."""
+    """Return every attribute that may be shown, in the order of the model: a relationship stands for its
+    foreign key, and what is marked secret is left out.
+    """
     by_key: dict[Any, str] = {}
     for name, relation in relations(model).items():
         if relation.direction.name == "MANYTOONE":
-            by_key.update({local: name for local in relation.local_columns})
+            by_key.update(dict.fromkeys(relation.local_columns, name))
     names: list[str] = []
     for attribute in mapper_of(model).column_attrs:
         column = attribute.columns[0]

@@ -1,7 +1,8 @@
 """What people do to a record: a button, a question that says what will happen, and a call of one service.
 
-`Operation("issue", "Issue", run=invoices.issue, confirm="…")` runs `invoices.issue(invoice, at=now, actor=me)` in a transaction. With
-`inputs` the person fills in a form first, whose values are passed by name. An operation changes something, so it is a POST with its token.
+`Operation("issue", "Issue", run=invoices.issue, confirm="…")` runs `invoices.issue(invoice, at=now,
+actor=me)` in a transaction. With `inputs` the person fills in a form first, whose values are passed by name.
+An operation changes something, so it is a POST with its token.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +18,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from wtforms.fields.core import UnboundField
 
 from admin_views.access import current_actor
-from admin_views.fields import LookupField
 from admin_views.keys import key_of
-from admin_views.lookups import Lookup
+from admin_views.lookups import Lookup, LookupField
 from admin_views.naming import noun_of
 from app import clock
 from app.db import Base, in_transaction
@@ -31,10 +31,11 @@ MOST_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Operation:
-    """One act. `run(record, *, at, actor, **inputs)` may return a message for the person or a record to go to.
+    """One act. `run(record, *, at, actor, **inputs)` may return a message for the person or a record to go
+    to.
 
-    `when` tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor, **inputs)`) and stands above the list;
-    `bulk` offers it for the selected rows too.
+    `when` tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
+    **inputs)`) and stands above the list; `bulk` offers it for the selected rows too.
     """
 
     name: str
@@ -51,7 +52,9 @@ class Operation:
 
     def lookups(self) -> dict[str, Lookup]:
         """Return the look-ups of the inputs by name."""
-        return {name: one.args[0] for name, one in self.inputs.items() if issubclass(one.field_class, LookupField)}
+        return {
+            name: one.args[0] for name, one in self.inputs.items() if issubclass(one.field_class, LookupField)
+        }
 
     @property
     def form_class(self) -> type[BaseForm]:
@@ -78,6 +81,8 @@ class OperationRoutes:
 
     model: type[Base]
     operations: tuple[Operation, ...]
+    render: Callable[..., str]
+    get_url: Callable[..., str]
 
     def get_one(self, key: str) -> Base:
         """Return one record."""
@@ -110,34 +115,42 @@ class OperationRoutes:
         chosen = self.operation(operation)
         key = None if chosen.on_list else request.args.get("id", "")
         record = None if key is None else self.get_one(key)
-        form = chosen.form_class(request.form if request.method == "POST" else None, data=chosen.initial(record))
+        form = chosen.form_class(
+            request.form if request.method == "POST" else None, data=chosen.initial(record)
+        )
         if request.method == "POST" and form.validate():
             outcome = self._do(chosen, key, {name: one.data for name, one in form._fields.items()}, form)
             if outcome is not None:
                 return outcome
         status = 422 if request.method == "POST" else 200
         back = self.address(record)
-        return self.render("admin/model/operation.html", operation=chosen, record=record, form=form, return_url=back), status  # type: ignore[attr-defined]
+        return self.render(
+            "admin/model/operation.html", operation=chosen, record=record, form=form, return_url=back
+        ), status
 
     def address(self, record: Base | None) -> str:
         """Return the page of a record, or the list."""
         if record is None:
-            return self.get_url(".index_view")  # type: ignore[attr-defined,no-any-return]
-        return self.get_url(".details_view", id=key_of(record))  # type: ignore[attr-defined,no-any-return]
+            return self.get_url(".index_view")
+        return self.get_url(".details_view", id=key_of(record))
 
-    def _do(self, chosen: Operation, key: str | None, values: Mapping[str, Any], form: BaseForm) -> BaseResponse | None:
+    def _do(
+        self, chosen: Operation, key: str | None, values: Mapping[str, Any], form: BaseForm
+    ) -> BaseResponse | None:
         try:
             outcome = chosen.perform(self, key, values)
         except (DomainError, RuleBroken, IllegalMove) as error:
             refuse(form, error)
             return None
         flash(outcome if isinstance(outcome, str) else f"{chosen.label}: done.", "success")
-        target = self.get_one(key) if key is not None else outcome if isinstance(outcome, self.model) else None
+        target = (
+            self.get_one(key) if key is not None else outcome if isinstance(outcome, self.model) else None
+        )
         return redirect(self.address(target))
 
     @expose("/action/", methods=("POST",))
     def action_view(self) -> BaseResponse | Response:
-        """Do an operation to every selected row, each in its own transaction, and tell how many went through."""
+        """Do an operation to every selected row, each in its own transaction; tell how many went through."""
         chosen = self.operation(request.form.get("action", ""))
         selected = request.form.getlist("rowid")
         if chosen not in self.bulk_operations():
@@ -155,7 +168,7 @@ class OperationRoutes:
                 refused.append(f"{label}: {reason(error)}")
         self._tell(chosen, done, refused, bool(selected))
         back = request.form.get("url", "")
-        return redirect(back if back.startswith(self.get_url(".index_view")) else self.get_url(".index_view"))  # type: ignore[attr-defined]
+        return redirect(back if back.startswith(self.get_url(".index_view")) else self.get_url(".index_view"))
 
     def _tell(self, chosen: Operation, done: int, refused: list[str], any_selected: bool) -> None:
         noun = noun_of(self.model)

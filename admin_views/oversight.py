@@ -5,7 +5,15 @@ from admin_views.registry import screen
 from app.models import AuditRecord, JobRun, OutboxMessage
 
 
-@screen(AuditRecord, category="Operations", resource="audit", slug="audit", title="Audit trail", icon="shield-check", place=1)
+@screen(
+    AuditRecord,
+    category="Operations",
+    resource="audit",
+    slug="audit",
+    title="Audit trail",
+    icon="shield-check",
+    place=1,
+)
 class AuditScreen(ModelScreen):
     """Who changed what, when, from where, and how it was before."""
 

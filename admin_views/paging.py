@@ -1,6 +1,8 @@
-"""Pages of a list. A big table is walked by key and never counted; a small one by number, counted up to a limit.
+"""Pages of a list. A big table is walked by key and never counted; a small one by number, counted up to a
+limit.
 
-Walking by key costs the same on the first and on the 10,000th page: the next page starts after the last row's key.
+Walking by key costs the same on the first and on the 10,000th page: the next page starts after the last row's
+key.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,11 @@ class Page:
         """`1–50 of 1,204`, as far as it is known."""
         if not self.rows:
             return "None"
-        shown = f"{len(self.rows):,}" if self.first is None else f"{self.first:,}–{self.first + len(self.rows) - 1:,}"
+        shown = (
+            f"{len(self.rows):,}"
+            if self.first is None
+            else f"{self.first:,}–{self.first + len(self.rows) - 1:,}"
+        )
         if self.total is None:
             return f"{shown} shown"
         if self.first is None:
@@ -58,7 +64,12 @@ def by_number(query: Select[Any], number: int, size: int) -> Page:
 
 
 def by_key(
-    query: Select[Any], keys: tuple[InstrumentedAttribute[Any], ...], after: str, before: str, size: int, total: int | None
+    query: Select[Any],
+    keys: tuple[InstrumentedAttribute[Any], ...],
+    after: str,
+    before: str,
+    size: int,
+    total: int | None,
 ) -> Page:
     """Return the rows after (or before) a key, newest first; one statement.
 
@@ -69,7 +80,9 @@ def by_key(
     backwards = bool(before)
     token = before or after
     if token:
-        values = [literal(value, column.type) for value, column in zip(decode(token, columns), columns, strict=True)]
+        values = [
+            literal(value, column.type) for value, column in zip(decode(token, columns), columns, strict=True)
+        ]
         edge = tuple_(*keys) > tuple_(*values) if backwards else tuple_(*keys) < tuple_(*values)
         query = query.where(edge, keys[0] >= values[0] if backwards else keys[0] <= values[0])
     order = [key.asc() if backwards else key.desc() for key in keys]
@@ -90,10 +103,11 @@ def by_key(
 
 
 def estimate(model: type[Base]) -> int | None:
-    """Return the planner's estimate of a table's rows, partitions included; None where it was never analysed."""
+    """Return the planner's estimate of a table's rows with its partitions, None if it was never analysed."""
     statement = text(
         "SELECT sum(greatest(c.reltuples, 0))::bigint FROM pg_class c"
-        " WHERE (c.oid = to_regclass(:name) AND c.relkind <> 'p') OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:name))"
+        " WHERE (c.oid = to_regclass(:name) AND c.relkind <> 'p')"
+        " OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(:name))"
     )
     found = db.session.scalar(statement, {"name": mapper_of(model).local_table.name})  # type: ignore[attr-defined]
     return int(found) if found else None

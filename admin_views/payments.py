@@ -9,14 +9,31 @@ from app.models import Payment, WebhookMessage
 class PaymentScreen(ModelScreen):
     """Every intent to take money, for a wallet or for an invoice."""
 
-    column_list = ("created_at", "account", "gateway", "status", "amount", "refunded", "invoice", "wallet", "gateway_ref")
+    column_list = (
+        "created_at",
+        "account",
+        "gateway",
+        "status",
+        "amount",
+        "refunded",
+        "invoice",
+        "wallet",
+        "gateway_ref",
+    )
     search = ("=gateway_ref", "=gateway_payment_ref", "account.name")
     filters = ("status", "gateway", "currency", "account", "created_at")
     labels = {"gateway_ref": "Gateway reference"}
     empty = "A customer pays or tops up in the portal; the payment shows here from its first moment."
 
 
-@screen(WebhookMessage, category="Operations", resource="payments", title="Gateway messages", icon="inbox", place=4)
+@screen(
+    WebhookMessage,
+    category="Operations",
+    resource="payments",
+    title="Gateway messages",
+    icon="inbox",
+    place=4,
+)
 class WebhookMessageScreen(ModelScreen):
     """What the gateways told us, verified and stored before it was acted on."""
 

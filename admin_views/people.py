@@ -7,8 +7,8 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views.base import ModelScreen
-from admin_views.fields import InstantField, LookupField, WordsField
-from admin_views.lookups import Lookup
+from admin_views.fields import InstantField, WordsField
+from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.registry import screen
 from admin_views.saving import Writes
@@ -32,7 +32,15 @@ def make_user(values: dict[str, Any], *, actor: Actor) -> User:
     )
 
 
-def make_key(*, name: str, scopes: list[str], account: Account | None, expires_at: datetime | None, at: datetime, actor: Actor) -> str:
+def make_key(
+    *,
+    name: str,
+    scopes: list[str],
+    account: Account | None,
+    expires_at: datetime | None,
+    at: datetime,
+    actor: Actor,
+) -> str:
     """Make a key and tell its secret, once."""
     key, secret = keys.create(name, scopes=scopes, account=account, expires_at=expires_at, at=at, actor=actor)
     return f"API key {key.name} made. Copy its secret now, it is never shown again: {secret}"
@@ -62,16 +70,34 @@ class ApiKeyScreen(ModelScreen):
     empty = "Make a key for the service that will post usage."
     operations = (
         Operation(
-            "make", "New API key", run=make_key, icon="key", on_list=True,
+            "make",
+            "New API key",
+            run=make_key,
+            icon="key",
+            on_list=True,
             inputs={
-                "name": StringField("Name", validators=[InputRequired(), Length(max=200)], description="Which service will use it."),
+                "name": StringField(
+                    "Name",
+                    validators=[InputRequired(), Length(max=200)],
+                    description="Which service will use it.",
+                ),
                 "scopes": WordsField("Scopes", validators=[InputRequired()], description=SCOPES_HELP),
-                "account": LookupField(Lookup("account", Account), label="Account", allow_blank=True, description="Narrows the key to one account."),
+                "account": LookupField(
+                    Lookup("account", Account),
+                    label="Account",
+                    allow_blank=True,
+                    description="Narrows the key to one account.",
+                ),
                 "expires_at": InstantField("Expires", validators=[Optional()]),
             },
         ),
         Operation(
-            "revoke", "Revoke", run=keys.revoke, icon="ban", danger=True, when=lambda key: key.revoked_at is None,
+            "revoke",
+            "Revoke",
+            run=keys.revoke,
+            icon="ban",
+            danger=True,
+            when=lambda key: key.revoked_at is None,
             confirm="The service that uses this key is refused within 5 seconds, for good.",
         ),
-    )  # fmt: skip
+    )

@@ -15,13 +15,19 @@ from app.models.plans import VersionStatus
 from app.permissions import Actor
 from app.services import components, plans
 
-PRICES_HELP = 'A list of components as the API takes them: [{"code": "otp", "metric": "auth.otp", "currency": "INR", "model": "per_unit", "unit": "0.25"}]'
+PRICES_HELP = (
+    'A list of components as the API takes them: [{"code": "otp", "metric": "auth.otp", '
+    '"currency": "INR", "model": "per_unit", "unit": "0.25"}]'
+)
 
 
 def add_version(plan: PricePlan, *, at: datetime, actor: Actor) -> str:
     """Start a new draft from the last version."""
     version = plans.add_version(plan, actor=actor)
-    return f"Version {version.number} is a draft with the prices of the one before. Change them, then publish it."
+    return (
+        f"Version {version.number} is a draft with the prices of the "
+        f"one before. Change them, then publish it."
+    )
 
 
 def set_prices(version: PlanVersion, *, prices: list[Mapping[str, Any]], at: datetime, actor: Actor) -> str:
@@ -50,12 +56,24 @@ class PlanScreen(ModelScreen):
     edit_columns = ("name", "description", "active")
     operations = (
         Operation(
-            "add_version", "New version", run=add_version, icon="versions", bulk=False,
-            confirm="This adds a draft with the prices of the last version. Nobody is charged by it until it is published and subscribed to.",
+            "add_version",
+            "New version",
+            run=add_version,
+            icon="versions",
+            bulk=False,
+            confirm=(
+                "This adds a draft with the prices of the last version. Nobody is charged "
+                "by it until it is published and subscribed to."
+            ),
         ),
-    )  # fmt: skip
+    )
     related = (
-        Related(PlanVersion, by="plan_id", columns=("number", "status", "interval", "effective_on", "published_at"), title="Versions"),
+        Related(
+            PlanVersion,
+            by="plan_id",
+            columns=("number", "status", "interval", "effective_on", "published_at"),
+            title="Versions",
+        ),
         Related(Subscription, by="plan_id", columns=("account", "version", "status", "start_at", "end_at")),
     )
 
@@ -69,20 +87,37 @@ class PlanVersionScreen(ModelScreen):
     filters = ("status", "plan")
     operations = (
         Operation(
-            "set_prices", "Change prices", run=set_prices, icon="edit", when=is_draft,
+            "set_prices",
+            "Change prices",
+            run=set_prices,
+            icon="edit",
+            when=is_draft,
             inputs={"prices": DocumentField(label="Components", description=PRICES_HELP)},
             initial=lambda version: {"prices": components.as_prices(version)},
         ),
         Operation(
-            "publish", "Publish", run=plans.publish, icon="stack-push", when=is_draft,
-            confirm="Published prices can never change again: a change is a new version. New subscriptions get this one from its effective day on.",
+            "publish",
+            "Publish",
+            run=plans.publish,
+            icon="stack-push",
+            when=is_draft,
+            confirm=(
+                "Published prices can never change again: a change is a new version. New "
+                "subscriptions get this one from its effective day on."
+            ),
         ),
         Operation(
-            "retire", "Retire", run=plans.retire, icon="archive", when=lambda version: version.status == VersionStatus.published,
+            "retire",
+            "Retire",
+            run=plans.retire,
+            icon="archive",
+            when=lambda version: version.status == VersionStatus.published,
             confirm="New subscriptions no longer get this version. Who is on it stays on it.",
         ),
-    )  # fmt: skip
-    related = (Related(PriceComponent, by="plan_version_id", title="Prices", limit=50, empty="No prices yet."),)
+    )
+    related = (
+        Related(PriceComponent, by="plan_version_id", title="Prices", limit=50, empty="No prices yet."),
+    )
 
 
 @screen(PriceComponent, category="Catalog", icon="coins", place=4, listed=False)

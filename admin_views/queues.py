@@ -49,5 +49,7 @@ def _guard() -> None:
 def _dress(response: Response) -> Response:
     if _here() and response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = POLICY
-        response.set_cookie("_csrf_token", generate_csrf(), samesite="Strict", secure=request.is_secure, path=PREFIX)
+        response.set_cookie(
+            "_csrf_token", generate_csrf(), samesite="Strict", secure=request.is_secure, path=PREFIX
+        )
     return response

@@ -1,4 +1,6 @@
-"""One record of a screen: its page with everything that hangs on it, its forms, and the editing of harmless cells in the list."""
+"""One record of a screen: its page with everything that hangs on it, its forms, and the editing of harmless
+cells in the list.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +9,7 @@ from typing import Any
 from flask import Response, flash, jsonify, redirect, request, url_for
 from flask_admin import expose
 from flask_admin.form import BaseForm
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,7 +17,7 @@ from admin_views import convert, keys, loading, saving
 from admin_views.access import may
 from admin_views.formatters import cell
 from admin_views.lookups import Lookup
-from admin_views.naming import mapper_of, noun_of, relations
+from admin_views.naming import local_key, mapper_of, noun_of, relations
 from app.db import Base, db
 from app.errors import NotFound
 from app.models import AuditRecord
@@ -27,7 +29,9 @@ HISTORY = 12
 
 @dataclass(frozen=True)
 class Related:
-    """A list of other records on a record's page: those of `model` whose `by` leads to it (`account_id`, `account.customer_id`)."""
+    """A list of other records on a record's page: those of `model` whose `by` leads to it (`account_id`,
+    `account.customer_id`).
+    """
 
     model: type[Base]
     by: str
@@ -75,6 +79,14 @@ class RecordRoutes:
     writes: saving.Writes
     lookups: dict[str, Lookup]
     can_edit: bool
+    create_template: str
+    edit_template: str
+    details_template: str
+    render: Callable[..., str]
+    address: Callable[[Base | None], str]
+    base_query: Callable[[], Select[Any]]
+    attach: Callable[[Any], Base]
+    screen_of: Callable[[type[Base]], Any]
 
     def get_one(self, key: str) -> Base:
         """Return the record with this key, if this screen may show it.
@@ -86,36 +98,45 @@ class RecordRoutes:
             column == value
             for column, value in zip(keys.key_columns(self.model), keys.find(self.model, key), strict=True)
         ]
-        query = self.base_query().where(*mine)  # type: ignore[attr-defined]
-        row = db.session.execute(query.options(*loading.options(self.model, self.details, strict=False))).first()
+        query = self.base_query().where(*mine)
+        row = db.session.execute(
+            query.options(*loading.options(self.model, self.details, strict=False))
+        ).first()
         if row is None:
             raise NotFound(f"There is no such {noun_of(self.model)}.")
-        return self.attach(row)  # type: ignore[attr-defined,no-any-return]
+        return self.attach(row)
 
     @expose("/details/")
     def details_view(self) -> Any:
         """Show a record and what hangs on it."""
         record = self.get_one(request.args.get("id", ""))
-        return self.render(  # type: ignore[attr-defined]
-            self.details_template,  # type: ignore[attr-defined]
+        return self.render(
+            self.details_template,
             record=record,
             panels=[panel for one in self.related if (panel := self.panel(one, record))],
             history=self.history(record),
         )
 
     def panel(self, one: Related, record: Base) -> Panel | None:
-        """Return the related records, in the words of their own screen; None where there is none or the person may not read them."""
-        view = self.screen_of(one.model)  # type: ignore[attr-defined]
+        """Return the related records, in the words of their own screen; None where there is none or the
+        person may not read them.
+        """
+        view = self.screen_of(one.model)
         if view is None or not may(view.resource, Verb.read):
             return None
         names = one.columns or view.columns
         (newest,) = keys.key_columns(one.model)
-        query = select(one.model).where(_leads_to(one.model, one.by, record)).options(*loading.options(one.model, names))
+        query = (
+            select(one.model)
+            .where(_leads_to(one.model, one.by, record))
+            .options(*loading.options(one.model, names))
+        )
         rows = list(db.session.scalars(query.order_by(newest.desc()).limit(one.limit + 1)))
         more = None
         name = _relation_named(one.model, one.by)
         if len(rows) > one.limit and name in {asked.name for asked in view.asked_filters}:
-            more = url_for(f"{view.endpoint}.index_view", **{name: keys.key_of(record)})
+            asked: dict[str, Any] = {name: keys.key_of(record)}
+            more = url_for(f"{view.endpoint}.index_view", **asked)
         return Panel(one.title or view.title, view, names, rows[: one.limit], more, one.empty)
 
     def history(self, record: Base) -> list[AuditRecord]:
@@ -123,9 +144,12 @@ class RecordRoutes:
         if not may("audit", Verb.read) or isinstance(record, AuditRecord):
             return []
         query = select(AuditRecord).where(
-            AuditRecord.resource_type == type(record).__name__, AuditRecord.resource_id == audit.identity(record)
+            AuditRecord.resource_type == type(record).__name__,
+            AuditRecord.resource_id == audit.identity(record),
         )
-        return list(db.session.scalars(query.order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(HISTORY)))
+        return list(
+            db.session.scalars(query.order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(HISTORY))
+        )
 
     @expose("/download/<document>/")
     def download_view(self, document: str) -> Response:
@@ -134,7 +158,9 @@ class RecordRoutes:
         for one in self.offered_downloads(record):
             if one.name == document:
                 disposition = f'inline; filename="{secure_filename(one.file_name(record))}"'
-                return Response(one.load(record), mimetype=one.content_type, headers={"Content-Disposition": disposition})
+                return Response(
+                    one.load(record), mimetype=one.content_type, headers={"Content-Disposition": disposition}
+                )
         raise NotFound("There is no such document of this record.")
 
     def offered_downloads(self, record: Base) -> list[Download]:
@@ -149,8 +175,8 @@ class RecordRoutes:
             record = saving.create(self.model, form, self.writes.create)
             if record is not None:
                 flash(f"{noun_of(self.model).capitalize()} {record} created.", "success")
-                return redirect(self.address(record))  # type: ignore[attr-defined]
-        return self._form_page(self.create_template, form, None)  # type: ignore[attr-defined]
+                return redirect(self.address(record))
+        return self._form_page(self.create_template, form, None)
 
     @expose("/edit/", methods=("GET", "POST"))
     def edit_view(self) -> Any:
@@ -159,12 +185,14 @@ class RecordRoutes:
         form = self.edit_form(record)
         if request.method == "POST" and form.validate() and saving.update(record, form, self.writes.update):
             flash(f"{noun_of(self.model).capitalize()} {record} saved.", "success")
-            return redirect(self.address(record))  # type: ignore[attr-defined]
-        return self._form_page(self.edit_template, form, self.get_one(request.args.get("id", "")))  # type: ignore[attr-defined]
+            return redirect(self.address(record))
+        return self._form_page(self.edit_template, form, self.get_one(request.args.get("id", "")))
 
     def _form_page(self, template: str, form: BaseForm, record: Base | None) -> tuple[str, int]:
         status = 422 if request.method == "POST" else 200
-        page = self.render(template, form=form, record=record, return_url=self.address(record), form_opts=None)  # type: ignore[attr-defined]
+        page = self.render(
+            template, form=form, record=record, return_url=self.address(record), form_opts=None
+        )
         return page, status
 
     def create_form(self, obj: Any = None) -> BaseForm:
@@ -173,7 +201,9 @@ class RecordRoutes:
 
     def edit_form(self, obj: Any = None) -> BaseForm:
         """Return the form for a record that is there."""
-        return self._form(request.form if request.method == "POST" else None, obj, self.edit_columns or self.form_columns)
+        return self._form(
+            request.form if request.method == "POST" else None, obj, self.edit_columns or self.form_columns
+        )
 
     def _form(self, given: Any, record: Any, names: tuple[str, ...]) -> BaseForm:
         form: BaseForm = convert.form_class(self.model, names, self.lookups)(given, obj=record)
@@ -186,8 +216,8 @@ class RecordRoutes:
         label = str(record)
         if saving.remove(record):
             flash(f"{noun_of(self.model).capitalize()} {label} deleted.", "success")
-            return redirect(self.address(None))  # type: ignore[attr-defined]
-        return redirect(self.address(self.get_one(request.form.get("id", ""))))  # type: ignore[attr-defined]
+            return redirect(self.address(None))
+        return redirect(self.address(self.get_one(request.form.get("id", ""))))
 
     @expose("/ajax/update/", methods=("POST",))
     def ajax_update(self) -> Response | tuple[Response, int]:
@@ -199,7 +229,9 @@ class RecordRoutes:
         form = self._form(request.form, record, (name,))
         if form.validate() and saving.update(record, form, self.writes.update):
             return jsonify(html=str(cell(self.model, self.get_one(request.form["id"]), name)))
-        return jsonify(error=" ".join(str(error) for error in form[name].errors) or "This was not saved."), 422
+        return jsonify(
+            error=" ".join(str(error) for error in form[name].errors) or "This was not saved."
+        ), 422
 
 
 def _relation_named(model: type[Base], by: str) -> str:
@@ -209,7 +241,10 @@ def _relation_named(model: type[Base], by: str) -> str:
     for hop in hops:
         owner = relations(owner)[hop].mapper.class_
     for name, relation in relations(owner).items():
-        if last in {column.key for column in relation.local_columns} and relation.direction.name == "MANYTOONE":
+        if (
+            last in {column.key for column in relation.local_columns}
+            and relation.direction.name == "MANYTOONE"
+        ):
             return ".".join([*hops, name])
     return by
 
@@ -218,9 +253,9 @@ def _leads_to(model: type[Base], by: str, record: Base) -> ColumnElement[bool]:
     (key,) = mapper_of(type(record)).primary_key_from_instance(record)
     first, _, rest = by.partition(".")
     if not rest:
-        return getattr(model, first) == key  # type: ignore[no-any-return]
-    relation = relations(model)[first]
-    target = relation.mapper.class_
-    (local,) = relation.local_columns
+        condition: ColumnElement[bool] = getattr(model, first) == key
+        return condition
+    target = relations(model)[first].mapper.class_
     inner = select(target.id).where(_leads_to(target, rest, record))
-    return getattr(model, local.key).in_(inner)  # type: ignore[no-any-return]
+    found: ColumnElement[bool] = getattr(model, local_key(model, first)).in_(inner)
+    return found

@@ -1,7 +1,7 @@
 """The table of screens: which model is shown by which class, under which heading and with whose permission.
 
-`@screen(Invoice, category="Billing")` enters a screen. A mapped model that nobody entered still gets a safe one (`admin_views.init_app`):
-read-only, and for super admins alone, because no permission names it.
+`@screen(Invoice, category="Billing")` enters a screen. A mapped model that nobody entered still gets a safe
+one (`admin_views.site`): read-only, and for super admins alone, because no permission names it.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,8 @@ S = TypeVar("S", bound=type)
 
 SCREENS: Registry[Any] = Registry("screen")
 
-# The headings of the sidebar in their order, and the resource of `app.permissions` that guards them unless a screen names another.
+# The headings of the sidebar in their order, and the resource of `app.permissions` that guards them unless a
+# screen names another.
 CATEGORIES = {
     "Customers": "customers",
     "Catalog": "catalog",
@@ -48,7 +49,10 @@ def screen(
     """
     guard = resource or CATEGORIES.get(category, "")
     if category not in CATEGORIES or (guard not in TABLE and category != "Other data"):
-        raise ValueError(f"The screen of {model.__name__} has category {category!r} and resource {guard!r}: one of them is unknown.")
+        raise ValueError(
+            f"The screen of {model.__name__} has category {category!r} and "
+            f"resource {guard!r}: one of them is unknown."
+        )
 
     def enter(cls: S) -> S:
         cls.declared = {  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Writing a record from a form: one transaction, one audit record, and errors that a person can mend.
 
-Flask-Admin would commit by itself and show the database's own words; here `app.db.transaction()` commits, and a constraint that is
-broken becomes a message at the field it speaks of.
+Flask-Admin would commit by itself and show the database's own words; here `app.db.transaction()` commits, and
+a constraint that is broken becomes a message at the field it speaks of.
 """
 
 import re
@@ -36,8 +36,9 @@ RAISED_BY_US = "P0001"
 
 @dataclass(frozen=True)
 class Writes:
-    """The services that make and change a record: `create(values, *, actor)` and `update(record, values, *, actor)`, which keep the audit
-    themselves. What is left out is written by the columns alone."""
+    """The services that make and change a record: `create(values, *, actor)` and `update(record, values, *,
+    actor)`, which keep the audit themselves. What is left out is written by the columns alone.
+    """
 
     create: Callable[..., Base] | None = None
     update: Callable[..., object] | None = None
@@ -56,7 +57,13 @@ def create(model: type[Base], form: BaseForm, by: Callable[..., Base] | None = N
         db.session.add(row)
         _, after = audit.changes(row)
         db.session.flush()
-        audit.record(current_actor(), f"{_noun(model)}.created", row, summary=f"Created {noun_of(model)} {row}", after=after)
+        audit.record(
+            current_actor(),
+            f"{_noun(model)}.created",
+            row,
+            summary=f"Created {noun_of(model)} {row}",
+            after=after,
+        )
         made.append(row)
 
     return made[0] if _attempt(model, form, work) else None
@@ -68,7 +75,11 @@ def update(row: Base, form: BaseForm, by: Callable[..., object] | None = None) -
 
     def work() -> None:
         if by is not None:
-            by(row, {name: value for name, value in form.data.items() if getattr(row, name) != value}, actor=current_actor())
+            by(
+                row,
+                {name: value for name, value in form.data.items() if getattr(row, name) != value},
+                actor=current_actor(),
+            )
             return
         with db.session.no_autoflush:
             form.populate_obj(row)
@@ -76,22 +87,40 @@ def update(row: Base, form: BaseForm, by: Callable[..., object] | None = None) -
         db.session.flush()
         if after:
             audit.record(
-                current_actor(), f"{_noun(model)}.updated", row, summary=f"Changed {noun_of(model)} {row}", before=before, after=after
+                current_actor(),
+                f"{_noun(model)}.updated",
+                row,
+                summary=f"Changed {noun_of(model)} {row}",
+                before=before,
+                after=after,
             )
 
     return _attempt(model, form, work)
 
 
 def remove(row: Base) -> bool:
-    """Tell whether the record is gone. Only its own row: what still refers to it is the reason why it stays."""
+    """Tell whether the record is gone. Only its own row: what still refers to it makes it stay."""
     model = type(row)
     mapper = mapper_of(model)
     label = str(row)
-    was = {attribute.key: getattr(row, attribute.key) for attribute in mapper.column_attrs if not attribute.columns[0].info.get("secret")}
-    mine = [column == getattr(row, mapper.get_property_by_column(column).key) for column in keys.key_columns(model)]
+    was = {
+        attribute.key: getattr(row, attribute.key)
+        for attribute in mapper.column_attrs
+        if not attribute.columns[0].info.get("secret")
+    }
+    mine = [
+        column == getattr(row, mapper.get_property_by_column(column).key)
+        for column in keys.key_columns(model)
+    ]
 
     def work() -> None:
-        audit.record(current_actor(), f"{_noun(model)}.deleted", row, summary=f"Deleted {noun_of(model)} {label}", before=was)
+        audit.record(
+            current_actor(),
+            f"{_noun(model)}.deleted",
+            row,
+            summary=f"Deleted {noun_of(model)} {label}",
+            before=was,
+        )
         db.session.flush()
         db.session.expunge(row)
         db.session.execute(delete(model).where(*mine))
@@ -144,7 +173,9 @@ def _columns_of(model: type[Base], constraint_name: str | None, column_name: str
         if constraint.name == constraint_name:
             columns += [column.key for column in getattr(constraint, "columns", ())]
             columns += re.findall(r"[a-z_]+", str(getattr(constraint, "sqltext", "")))
-    by_key = {local.key: name for name, relation in relations(model).items() for local in relation.local_columns}
+    by_key = {
+        local.key: name for name, relation in relations(model).items() for local in relation.local_columns
+    }
     return [name for column in columns for name in (by_key.get(column, column), column)]
 
 

@@ -9,20 +9,44 @@ from app.models import InvoiceSeries, SellerRegistration, TaxRate
 class SellerRegistrationScreen(ModelScreen):
     """The seller's GST registrations."""
 
-    column_list = ("legal_name", "gstin", "state_code", "series_prefix", "is_default", "valid_from", "valid_until")
+    column_list = (
+        "legal_name",
+        "gstin",
+        "state_code",
+        "series_prefix",
+        "is_default",
+        "valid_from",
+        "valid_until",
+    )
     search = ("=gstin", "legal_name")
     empty = "Add the registration that invoices are issued from."
     can_create = True
     can_edit = True
     form_columns = (
-        "legal_name", "gstin", "state_code", "address_line1", "address_line2", "city", "postal_code", "country", "series_prefix",
-        "lut_number", "lut_from", "lut_until", "is_default", "valid_from", "valid_until", "bank_details",
-    )  # fmt: skip
+        "legal_name",
+        "gstin",
+        "state_code",
+        "address_line1",
+        "address_line2",
+        "city",
+        "postal_code",
+        "country",
+        "series_prefix",
+        "lut_number",
+        "lut_from",
+        "lut_until",
+        "is_default",
+        "valid_from",
+        "valid_until",
+        "bank_details",
+    )
 
 
 @screen(TaxRate, category="Settings", icon="receipt-tax", place=2)
 class TaxRateScreen(ModelScreen):
-    """The tax rates by jurisdiction and service code, each from a date on. A change is a new row with a later date."""
+    """The tax rates by jurisdiction and service code, each from a date on. A change is a new row with a later
+    date.
+    """
 
     column_list = ("jurisdiction", "service_code", "rate", "valid_from")
     search = ("jurisdiction", "=service_code")

@@ -19,7 +19,8 @@ from app.registry import load_package
 
 
 def init_app(app: Flask) -> None:
-    """Build the back office: the dashboard, every screen of this package, and a safe one for each mapped model that has none.
+    """Build the back office: the dashboard, every screen of this package, and a safe one for each mapped
+    model that has none.
 
     A model that no file speaks of is shown read-only to super admins: no permission names it.
     """
@@ -27,7 +28,9 @@ def init_app(app: Flask) -> None:
     if "babel" not in app.extensions:
         Babel(app)
     home = Dashboard()
-    admin = Admin(app, name="OTPless Billing", index_view=home, theme=Bootstrap4Theme(base_template="admin/base.html"))
+    admin = Admin(
+        app, name="OTPless Billing", index_view=home, theme=Bootstrap4Theme(base_template="admin/base.html")
+    )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
     app.extensions["admin_pages"] = [home]
@@ -39,10 +42,13 @@ def init_app(app: Flask) -> None:
 
 
 def showable() -> list[type[Any]]:
-    """Return the mapped models that have rows a page can name, in the order of their names: a document in the primary key
-    (`usage_rollups`) is no name, such a table is read by reports."""
+    """Return the mapped models that have rows a page can name, in the order of their names: a document in the
+    primary key (`usage_rollups`) is no name, such a table is read by reports.
+    """
     models = sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda model: model.__name__)
-    return [model for model in models if not any(isinstance(column.type, JSONB) for column in key_columns(model))]
+    return [
+        model for model in models if not any(isinstance(column.type, JSONB) for column in key_columns(model))
+    ]
 
 
 def unspoken(model: type[Base]) -> type[ModelScreen]:

@@ -29,9 +29,15 @@ class SubscriptionScreen(ModelScreen):
     empty = "Open an account and put it on a plan there."
     operations = (
         Operation(
-            "end", "End", run=end, icon="ban", danger=True,
+            "end",
+            "End",
+            run=end,
+            icon="ban",
+            danger=True,
             inputs={"reason": StringField("Reason", validators=[InputRequired(), Length(max=300)])},
             when=lambda subscription: subscription.status != SubscriptionStatus.ended,
-            confirm="The subscription ends now. What was used until now is still billed at the end of the period.",
+            confirm=(
+                "The subscription ends now. What was used until now is still billed at the end of the period."
+            ),
         ),
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""Wallets and everything that moves them: transactions as people read them, journals and postings as the books keep them."""
+"""Wallets and everything that moves them: transactions as people read them, journals and postings as the
+books keep them.
+"""
 
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -14,21 +16,47 @@ from app.models import Journal, Payment, Posting, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
 from app.services import reports, wallets
 
-AMOUNT = ExactField(label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency.")
-REASON = StringField("Reason", validators=[InputRequired(), Length(max=300)], description="The customer reads this in the list of transactions.")
-REFERENCE = StringField("Reference", validators=[Length(max=200)], description="The bank's or the gateway's number of the transfer.")
+AMOUNT = ExactField(
+    label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
+)
+REASON = StringField(
+    "Reason",
+    validators=[InputRequired(), Length(max=300)],
+    description="The customer reads this in the list of transactions.",
+)
+REFERENCE = StringField(
+    "Reference",
+    validators=[Length(max=200)],
+    description="The bank's or the gateway's number of the transfer.",
+)
 
 
 @screen(Wallet, category="Wallets", icon="wallet", place=1)
 class WalletScreen(ModelScreen):
     """The wallets: balance, what is held, and what usage still owes."""
 
-    column_list = ("account", "account.customer", "balance", "held", "receivable", "low_balance_threshold", "status")
+    column_list = (
+        "account",
+        "account.customer",
+        "balance",
+        "held",
+        "receivable",
+        "low_balance_threshold",
+        "status",
+    )
     search = ("account.name", "=account.external_id")
     filters = (
-        "status", "currency", "account",
-        Filter("low", "Below threshold", "choice", (("true", "Yes"), ("false", "No")), where=lambda low: reports.is_low() if low else ~reports.is_low()),
-    )  # fmt: skip
+        "status",
+        "currency",
+        "account",
+        Filter(
+            "low",
+            "Below threshold",
+            "choice",
+            (("true", "Yes"), ("false", "No")),
+            where=lambda low: reports.is_low() if low else ~reports.is_low(),
+        ),
+    )
     intro = "Prepaid money. Usage is deducted as it is metered; every movement is a journal in the ledger."
     empty = "An account that is prepaid gets its wallet when it is opened."
     can_edit = True
@@ -36,25 +64,45 @@ class WalletScreen(ModelScreen):
     form_columns = ("low_balance_threshold", "overdraft_limit", "auto_top_up")
     operations = (
         Operation(
-            "top_up", "Record a top-up", run=wallets.top_up, icon="cash", inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
-            confirm="For money that arrived outside the gateways, such as a bank transfer. It is booked at once.",
+            "top_up",
+            "Record a top-up",
+            run=wallets.top_up,
+            icon="cash",
+            inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
+            confirm=(
+                "For money that arrived outside the gateways, such as a bank transfer. It is booked at once."
+            ),
         ),
         Operation(
-            "credit", "Credit", run=wallets.credit, icon="plus", inputs={"amount": AMOUNT, "reason": REASON},
+            "credit",
+            "Credit",
+            run=wallets.credit,
+            icon="plus",
+            inputs={"amount": AMOUNT, "reason": REASON},
             confirm="Gives the wallet money that nobody paid. It is booked at once, under your name.",
         ),
         Operation(
-            "debit", "Debit", run=wallets.debit, icon="minus", danger=True, inputs={"amount": AMOUNT, "reason": REASON},
-            confirm="Takes money out of the wallet at once, under your name. It is refused if less is available.",
+            "debit",
+            "Debit",
+            run=wallets.debit,
+            icon="minus",
+            danger=True,
+            inputs={"amount": AMOUNT, "reason": REASON},
+            confirm=(
+                "Takes money out of the wallet at once, under your name. It is refused if less is available."
+            ),
         ),
-    )  # fmt: skip
+    )
     related = (
         Related(
-            WalletTransaction, by="wallet_id", columns=("created_at", "kind", "state", "amount", "balance_after", "reason"), title="Transactions",
+            WalletTransaction,
+            by="wallet_id",
+            columns=("created_at", "kind", "state", "amount", "balance_after", "reason"),
+            title="Transactions",
             empty="Nothing has moved yet. Record a top-up, or let the customer top up in the portal.",
         ),
         Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
-    )  # fmt: skip
+    )
 
 
 @screen(WalletTransaction, category="Wallets", title="Transactions", icon="arrows-exchange", place=2)
@@ -67,16 +115,34 @@ class WalletTransactionScreen(ModelScreen):
     big = True
     walk = ("created_at", "id")
     details = (
-        "state", "kind", "amount", "balance_after", "reason", "reference", "wallet", "explanation", "actor", "journal", "id", "created_at",
+        "state",
+        "kind",
+        "amount",
+        "balance_after",
+        "reason",
+        "reference",
+        "wallet",
+        "explanation",
+        "actor",
+        "journal",
+        "id",
+        "created_at",
         "completed_at",
-    )  # fmt: skip
+    )
     operations = (
         Operation(
-            "reverse", "Reverse", run=wallets.reverse, icon="arrow-back-up", danger=True, inputs={"reason": REASON},
+            "reverse",
+            "Reverse",
+            run=wallets.reverse,
+            icon="arrow-back-up",
+            danger=True,
+            inputs={"reason": REASON},
             when=lambda transaction: transaction.state == TransactionState.COMPLETED,
-            confirm="A new journal takes the money back; this transaction stays in the books, marked as reversed.",
+            confirm=(
+                "A new journal takes the money back; this transaction stays in the books, marked as reversed."
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 @screen(Journal, category="Wallets", title="Ledger journals", icon="book", place=3)
@@ -87,7 +153,11 @@ class JournalScreen(ModelScreen):
     search = ("=reference_id",)
     filters = ("kind", "currency")
     big = True
-    related = (Related(Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50),)
+    related = (
+        Related(
+            Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50
+        ),
+    )
 
 
 @screen(Posting, category="Wallets", title="Ledger postings", icon="list-details", place=4, listed=False)

@@ -1,6 +1,8 @@
-"""What every template may say: filters for money and time, the look of a status, and the theme and language of the page.
+"""What every template may say: filters for money and time, the look of a status, and the theme and language
+of the page.
 
-Templates name meanings (`{{ invoice.total|money(invoice.currency) }}`, `{{ ui.theme }}`); this module is where they get their words.
+Templates name meanings (`{{ invoice.total|money(invoice.currency) }}`, `{{ ui.theme }}`); this module is
+where they get their words.
 """
 
 from dataclasses import dataclass
@@ -11,18 +13,27 @@ from flask import Flask, request
 from flask_login import current_user
 from markupsafe import Markup
 
-from app.formatting import format_date, format_instant, format_money, format_percent, format_quantity, format_unit_price
+from app.formatting import (
+    format_date,
+    format_instant,
+    format_money,
+    format_percent,
+    format_quantity,
+    format_unit_price,
+)
 
 DEFAULT_ZONE = "Asia/Kolkata"
 THEMES = ("light", "dark")
 LONGEST_ABBREVIATION = 4
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
-NOTHING = Markup('<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>')
+NOTHING = Markup(
+    '<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a status is shown: never by colour alone, so a tone always comes with an icon and the word itself."""
+    """How a status is shown: never by colour alone, so a tone comes with an icon and the word."""
 
     tone: str
     icon: str
@@ -39,12 +50,21 @@ LOOKS = {
     "draft": Look("neutral", "circle-dashed"),
 }
 STATUSES = {
-    "good": "active paid completed succeeded captured published done accepted delivered sent issued posted succeeded ok finished",
+    "good": (
+        "active paid completed succeeded captured published done accepted "
+        "delivered sent issued posted succeeded ok finished"
+    ),
     "going": "processing running started authorized in_progress open metered",
     "waiting": "initiated pending queued scheduled created requires_action trialing grace new future",
-    "attention": "partially_paid overdue low parked past_due unknown refunded partially_refunded reversed duplicate retrying conflict",
+    "attention": (
+        "partially_paid overdue low parked past_due unknown refunded partially_refunded "
+        "reversed duplicate retrying conflict"
+    ),
     "bad": "failed rejected uncollectible suspended error declined dead blocked expired mismatch",
-    "off": "cancelled canceled closed inactive void voided revoked ended archived disabled replayed released discarded",
+    "off": (
+        "cancelled canceled closed inactive void voided revoked ended "
+        "archived disabled replayed released discarded"
+    ),
     "draft": "draft preview",
 }
 STATUS_LOOKS = {status: LOOKS[kind] for kind, statuses in STATUSES.items() for status in statuses.split()}
@@ -79,7 +99,9 @@ def init_app(app: Flask) -> None:
 
 
 def current_page() -> Page:
-    """Return the choices of who is looking: the theme from its cookie, the language from the person's profile."""
+    """Return the choices of who is looking: the theme from its cookie, the language from the person's
+    profile.
+    """
     theme = request.cookies.get("theme", "")
     language = getattr(current_user, "locale", None) or "en"
     return Page(theme=theme if theme in THEMES else "system", language=language)
@@ -117,12 +139,20 @@ def money(amount: Decimal | int | str | None, currency: str) -> Markup:
 
 def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
     """Return a price per unit with every decimal it has."""
-    return NOTHING if amount is None else Markup('<span class="money">{}</span>').format(format_unit_price(amount, currency))
+    return (
+        NOTHING
+        if amount is None
+        else Markup('<span class="money">{}</span>').format(format_unit_price(amount, currency))
+    )
 
 
 def quantity(amount: Decimal | int | str | None) -> Markup:
     """Return a quantity with its grouping."""
-    return NOTHING if amount is None else Markup('<span class="number">{}</span>').format(format_quantity(amount))
+    return (
+        NOTHING
+        if amount is None
+        else Markup('<span class="number">{}</span>').format(format_quantity(amount))
+    )
 
 
 def percent(rate: Decimal | int | str | None) -> Markup:
@@ -142,4 +172,8 @@ def instant(at: datetime | None, zone: str | None = None) -> Markup:
 
 def day(on: date | None) -> Markup:
     """Return a calendar date."""
-    return NOTHING if on is None else Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on))
+    return (
+        NOTHING
+        if on is None
+        else Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on))
+    )

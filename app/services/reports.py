@@ -1,4 +1,5 @@
-"""What is told about the whole: the figures of the dashboard, read from rollups, invoices and wallets, never from events.
+"""What is told about the whole: the figures of the dashboard, read from rollups, invoices and wallets, never
+from events.
 
 Two currencies are never added: every figure of money comes once per currency (DOMAIN.md §1).
 """
@@ -128,17 +129,22 @@ def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
         starts.insert(0, (starts[0] - timedelta(days=1)).replace(day=1))
     month = cast(func.date_trunc("month", cast(Invoice.issued_on, Date)), Date)
     query = (
-        select(month, func.sum(_signed()))
-        .where(_counts(), Invoice.currency == currency, Invoice.issued_on >= starts[0], Invoice.issued_on <= today)
+        select(month.label("month"), func.sum(_signed()).label("amount"))
+        .where(
+            _counts(),
+            Invoice.currency == currency,
+            Invoice.issued_on >= starts[0],
+            Invoice.issued_on <= today,
+        )
         .group_by(month)
     )
-    found = {start: amount for start, amount in db.session.execute(query)}
+    found = {row.month: row.amount for row in db.session.execute(query)}
     amounts = [found.get(start, Decimal(0)) for start in starts]
     return Series([f"{start:%b %Y}" for start in starts], [(currency, amounts)])
 
 
 def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Series:
-    """Return how many events each of the busiest metrics had, by day in `zone`, from the 15-minute rollups."""
+    """Return how many events each of the busiest metrics had, by day in `zone`, from the rollups."""
     first = today - timedelta(days=days - 1)
     since = datetime.combine(first, time(), ZoneInfo(zone))
     day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
@@ -182,13 +188,20 @@ def low_wallets(limit: int = 5) -> LowWallets:
     """Return the wallets whose free balance is below their threshold."""
     low = is_low()
     count = db.session.scalar(select(func.count()).select_from(Wallet).where(low)) or 0
-    query = select(Wallet).where(low).options(joinedload(Wallet.account)).order_by(Wallet.updated_at.desc(), Wallet.id)
+    query = (
+        select(Wallet)
+        .where(low)
+        .options(joinedload(Wallet.account))
+        .order_by(Wallet.updated_at.desc(), Wallet.id)
+    )
     return LowWallets(count, list(db.session.scalars(query.limit(limit))))
 
 
 def recent_activity(limit: int = 8) -> list[AuditRecord]:
     """Return the latest changes, without people coming and going."""
-    query = select(AuditRecord).where(AuditRecord.action.not_like("user.signed%")).order_by(AuditRecord.at.desc())
+    query = (
+        select(AuditRecord).where(AuditRecord.action.not_like("user.signed%")).order_by(AuditRecord.at.desc())
+    )
     return list(db.session.scalars(query.limit(limit)))
 
 
@@ -222,9 +235,13 @@ def plans_of_customer() -> ColumnElement[Any]:
 
 
 def balances_of_customer() -> ColumnElement[Any]:
-    """Return, for a list of customers, each wallet as `{"currency", "balance", "low"}`, amounts as decimal strings."""
+    """Return, for a list of customers, each wallet as `{"currency", "balance", "low"}`, amounts as decimal
+    strings.
+    """
     low = func.coalesce(is_low(), text("false"))
-    pair = func.jsonb_build_object("currency", Wallet.currency, "balance", cast(Wallet.balance, Text), "low", low)
+    pair = func.jsonb_build_object(
+        "currency", Wallet.currency, "balance", cast(Wallet.balance, Text), "low", low
+    )
     query = (
         select(func.jsonb_agg(pair))
         .select_from(Wallet)

@@ -15,36 +15,68 @@ from tests.admin.conftest import Desk, Person
 from tests.admin.world import World, make_world
 from tests.auth.people import csrf_token
 
-TABLES = text("SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1")
+TABLES = text(
+    "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE "
+    "n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
+)
 SESSION_TABLES = {"audit_records", "users"}
 
 
 def fingerprint() -> dict[str, Any]:
     """Return the whole content of every table but those that signing in writes."""
     db.session.flush()
-    names = [name for name in db.session.scalars(TABLES) if name not in SESSION_TABLES and name != "alembic_version"]
-    return {name: db.session.scalar(text(f'SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), \'\')) FROM "{name}" t')) for name in names}
+    names = [
+        name
+        for name in db.session.scalars(TABLES)
+        if name not in SESSION_TABLES and name != "alembic_version"
+    ]
+    return {
+        name: db.session.scalar(
+            text(f"SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM \"{name}\" t")
+        )
+        for name in names
+    }
 
 
 def routes(app: Flask, method: str) -> list[str]:
     """Return every address of the back office that answers a method, its variables filled in."""
     found = []
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith("/admin") and method in (rule.methods or ()) and not rule.rule.endswith("<path:filename>"):
+        if (
+            rule.rule.startswith("/admin")
+            and method in (rule.methods or ())
+            and not rule.rule.endswith("<path:filename>")
+        ):
             path = rule.rule.replace("<export_type>", "csv").replace("<document>", "pdf")
-            found += [path.replace("<operation>", name) for name in operations(app, rule.endpoint)] if "<operation>" in path else [path]
+            found += (
+                [path.replace("<operation>", name) for name in operations(app, rule.endpoint)]
+                if "<operation>" in path
+                else [path]
+            )
     return sorted(set(found))
 
 
 def operations(app: Flask, endpoint: str) -> list[str]:
     """Return the operations of the screen that an endpoint belongs to."""
-    (view,) = [view for view in app.extensions["admin_screens"].values() if f"{view.endpoint}.operation_view" == endpoint]
+    (view,) = [
+        view
+        for view in app.extensions["admin_screens"].values()
+        if f"{view.endpoint}.operation_view" == endpoint
+    ]
     return [one.name for one in view.operations] or ["none"]
 
 
 def forms(world: World) -> dict[str, Any]:
     """Return the fields that any form of the back office might want."""
-    return {"id": str(world.wallet.id), "rowid": str(world.invoice.id), "action": "issue", "column": "name", "name": "Mallory", "amount": "5", "reason": "x"}
+    return {
+        "id": str(world.wallet.id),
+        "rowid": str(world.invoice.id),
+        "action": "issue",
+        "column": "name",
+        "name": "Mallory",
+        "amount": "5",
+        "reason": "x",
+    }
 
 
 def test_nobody_sees_anything_without_signing_in(app: Flask, client: FlaskClient) -> None:
@@ -75,9 +107,17 @@ def test_support_changes_nothing_by_any_route(app: Flask, at_desk: Desk, world: 
 
 def test_support_is_offered_no_button_that_changes_something(at_desk: Desk, world: World) -> None:
     person = at_desk(Role.support)
-    for path in ("/admin/", "/admin/customers/", f"/admin/customers/details/?id={world.customer.id}", f"/admin/wallets/details/?id={world.wallet.id}"):
+    for path in (
+        "/admin/",
+        "/admin/customers/",
+        f"/admin/customers/details/?id={world.customer.id}",
+        f"/admin/wallets/details/?id={world.wallet.id}",
+    ):
         page = person.text(path)
-        assert re.findall(r'action="(/admin[^"]*)" method="post"|method="post" action="(/admin[^"]*)"', page) == [], path
+        assert (
+            re.findall(r'action="(/admin[^"]*)" method="post"|method="post" action="(/admin[^"]*)"', page)
+            == []
+        ), path
         assert "/new/" not in page, path
         assert "/edit/" not in page, path
         assert "/operation/" not in page, path
@@ -85,7 +125,17 @@ def test_support_is_offered_no_button_that_changes_something(at_desk: Desk, worl
 
 def test_support_reads_what_finance_reads_but_no_people_and_no_keys(at_desk: Desk, world: World) -> None:
     person = at_desk(Role.support)
-    seen = {path: person.get(path).status_code for path in ("/admin/customers/", "/admin/invoices/", "/admin/wallets/", "/admin/audit/", "/admin/users/", "/admin/api-keys/")}
+    seen = {
+        path: person.get(path).status_code
+        for path in (
+            "/admin/customers/",
+            "/admin/invoices/",
+            "/admin/wallets/",
+            "/admin/audit/",
+            "/admin/users/",
+            "/admin/api-keys/",
+        )
+    }
     assert list(seen.values()) == [200, 200, 200, 200, 403, 403]
     assert ">Users<" not in person.text("/admin/").replace(" ", "")
 
@@ -121,20 +171,40 @@ def test_a_token_of_another_session_is_refused(at_desk: Desk, world: World) -> N
 
 
 def test_a_read_only_screen_has_no_form_even_for_super_admins(desk: Person, world: World) -> None:
-    for path in ("/admin/invoices/edit/", "/admin/invoices/new/", "/admin/audit/new/", "/admin/usage-events/edit/"):
+    for path in (
+        "/admin/invoices/edit/",
+        "/admin/invoices/new/",
+        "/admin/audit/new/",
+        "/admin/usage-events/edit/",
+    ):
         assert desk.get(f"{path}?id={world.invoice.id}").status_code == 404, path
     assert desk.post("/admin/invoices/delete/", {"id": world.invoice.id}).status_code == 404
 
 
 def test_a_form_cannot_set_what_it_does_not_show(desk: Person, world: World, at_desk: Desk) -> None:
-    form = {"low_balance_threshold": "100", "overdraft_limit": "0", "balance": "1000000", "held": "-5", "status": "closed", "seq": "99"}
+    form = {
+        "low_balance_threshold": "100",
+        "overdraft_limit": "0",
+        "balance": "1000000",
+        "held": "-5",
+        "status": "closed",
+        "seq": "99",
+    }
     assert desk.post(f"/admin/wallets/edit/?id={world.wallet.id}", form).status_code == 302
     db.session.refresh(world.wallet)
     wallet = world.wallet
-    assert (wallet.balance, wallet.held, wallet.status, wallet.seq, wallet.low_balance_threshold) == (250, 0, "active", 1, 100)
+    assert (wallet.balance, wallet.held, wallet.status, wallet.seq, wallet.low_balance_threshold) == (
+        250,
+        0,
+        "active",
+        1,
+        100,
+    )
 
 
-def test_a_screens_own_scope_holds_for_single_records_too(app: Flask, desk: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_screens_own_scope_holds_for_single_records_too(
+    app: Flask, desk: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen, hidden = make_world(1), make_world(2)
     view = app.extensions["admin_screens"][Customer]
     whole = view.base_query
@@ -142,7 +212,12 @@ def test_a_screens_own_scope_holds_for_single_records_too(app: Flask, desk: Pers
     assert desk.get(f"/admin/customers/details/?id={seen.customer.id}").status_code == 200
     for route in ("details", "edit"):
         assert desk.get(f"/admin/customers/{route}/?id={hidden.customer.id}").status_code == 404
-    assert desk.post("/admin/customers/ajax/update/", {"id": hidden.customer.id, "column": "city", "city": "Hubballi"}).status_code == 404
+    assert (
+        desk.post(
+            "/admin/customers/ajax/update/", {"id": hidden.customer.id, "column": "city", "city": "Hubballi"}
+        ).status_code
+        == 404
+    )
     assert hidden.customer.name not in desk.text("/admin/customers/export/csv/")
 
 

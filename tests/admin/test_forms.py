@@ -1,4 +1,6 @@
-"""Forms: an untouched one changes nothing, a wrong one says at the field what is wrong, and every change leaves one audit record."""
+"""Forms: an untouched one changes nothing, a wrong one says at the field what is wrong, and every change
+leaves one audit record.
+"""
 
 import enum
 import re
@@ -58,7 +60,13 @@ SEEN_AT = datetime(2026, 3, 31, 18, 30, 15, 123456, tzinfo=UTC)
 def sample() -> Sample:
     """Return a row with every column set."""
     return Sample(
-        shade=Shade.DARK, other=None, partner=PARTNER, document={"a": [1, "₹"]}, remark={"b": 2}, seen_at=SEEN_AT, amount=Decimal("0.00002")
+        shade=Shade.DARK,
+        other=None,
+        partner=PARTNER,
+        document={"a": [1, "₹"]},
+        remark={"b": 2},
+        seen_at=SEEN_AT,
+        amount=Decimal("0.00002"),
     )
 
 
@@ -69,25 +77,38 @@ def values(row: Sample) -> dict[str, Any]:
 
 def sent(page: str) -> dict[str, str]:
     """Return what a browser sends of a form that nobody touched."""
-    form = re.search(r'<form class="record-form".*?</form>', page, re.S)
+    form = re.search(r'<form class="record-form".*?</form>', page, re.DOTALL)
     assert form
     found = dict(re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form[0]))
-    found |= {name: text for name, text in re.findall(r'<textarea[^>]*? name="([^"]+)"[^>]*>\s?(.*?)</textarea>', form[0], re.S)}
-    for name, options in re.findall(r'<select[^>]*? name="([^"]+)"[^>]*>(.*?)</select>', form[0], re.S):
-        chosen = re.search(r'<option selected value="([^"]*)"', options) or re.search(r'<option value="([^"]*)"', options)
+    found |= dict(re.findall(r'<textarea[^>]*? name="([^"]+)"[^>]*>\s?(.*?)</textarea>', form[0], re.DOTALL))
+    for name, options in re.findall(r'<select[^>]*? name="([^"]+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
+        chosen = re.search(r'<option selected value="([^"]*)"', options) or re.search(
+            r'<option value="([^"]*)"', options
+        )
         found[name] = chosen[1] if chosen else ""
     for box in re.findall(r'<input[^>]*type="checkbox"[^>]*>', form[0]):
         name = re.search(r'name="([^"]+)"', box)
         if name and " checked" not in box:
             found.pop(name[1], None)
-    return {name: text.replace("&#34;", '"').replace("&amp;", "&") for name, text in found.items() if name != "csrf_token"}
+    return {
+        name: text.replace("&#34;", '"').replace("&amp;", "&")
+        for name, text in found.items()
+        if name != "csrf_token"
+    }
 
 
 @pytest.fixture
 def browser_form(app: Flask) -> Any:
     """Return what a browser would send back of a form over a row."""
     with app.test_request_context():
-        yield lambda form: {field.name: field.data.name if isinstance(field, fields.EnumField) and field.data else field._value() if hasattr(field, "_value") else "" for field in form}
+        yield lambda form: {
+            field.name: field.data.name
+            if isinstance(field, fields.EnumField) and field.data
+            else field._value()
+            if hasattr(field, "_value")
+            else ""
+            for field in form
+        }
 
 
 def test_an_untouched_form_changes_nothing_whatever_the_names_of_an_enum(browser_form: Any) -> None:
@@ -127,7 +148,9 @@ def test_a_cleared_document_is_empty_and_never_json_null(browser_form: Any) -> N
         ("amount", "five", "Write a number"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_at_its_field(browser_form: Any, name: str, text: str, message: str) -> None:
+def test_a_value_that_cannot_be_used_is_named_at_its_field(
+    browser_form: Any, name: str, text: str, message: str
+) -> None:
     row, make = sample(), convert.form_class(Sample, NAMES, {})  # type: ignore[arg-type]
     form = make(MultiDict({**browser_form(make(None, obj=row)), name: text}), obj=row)
     assert not form.validate()
@@ -145,15 +168,22 @@ def test_an_instant_is_shown_in_the_zone_of_the_person_and_comes_back_aware(brow
     assert row.seen_at == datetime(2026, 4, 1, 3, 45, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("screen", ["customers", "accounts", "metrics", "plans", "wallets", "seller-registrations", "tax-rates", "users"])
-def test_saving_an_untouched_page_changes_no_column_and_leaves_no_record(screen: str, desk: Person, world: World, app: Flask) -> None:
+@pytest.mark.parametrize(
+    "screen",
+    ["customers", "accounts", "metrics", "plans", "wallets", "seller-registrations", "tax-rates", "users"],
+)
+def test_saving_an_untouched_page_changes_no_column_and_leaves_no_record(
+    screen: str, desk: Person, world: World, app: Flask
+) -> None:
     (view,) = [view for view in app.extensions["admin_screens"].values() if view.slug == screen]
     row = db.session.scalars(db.select(view.model)).first()
     key = str(row.id)
     before, records = audit_of(row), db.session.query(AuditRecord).count()
     page = desk.get(f"/admin/{screen}/edit/?id={key}").get_data(as_text=True)
     answer = desk.post(f"/admin/{screen}/edit/?id={key}", sent(page))
-    assert answer.status_code == 302, re.findall(r'class="field-error".*?</div>', answer.get_data(as_text=True), re.S)
+    assert answer.status_code == 302, re.findall(
+        r'class="field-error".*?</div>', answer.get_data(as_text=True), re.DOTALL
+    )
     db.session.refresh(row)
     assert audit_of(row) == before
     assert db.session.query(AuditRecord).count() == records
@@ -165,7 +195,14 @@ def audit_of(row: Any) -> dict[str, Any]:
 
 
 def test_a_new_customer_is_made_by_its_service_with_one_record(desk: Person) -> None:
-    form = {"name": "Malabar Spices", "email": "Books@Malabar.example.in", "country": "IN", "state_code": "32", "tax_treatment": "regular", "status": "active"}
+    form = {
+        "name": "Malabar Spices",
+        "email": "Books@Malabar.example.in",
+        "country": "IN",
+        "state_code": "32",
+        "tax_treatment": "regular",
+        "status": "active",
+    }
     answer = desk.post("/admin/customers/new/", form)
     customer = db.session.query(Customer).filter_by(name="Malabar Spices").one()
     assert answer.location == f"/admin/customers/details/?id={customer.id}"
@@ -174,7 +211,15 @@ def test_a_new_customer_is_made_by_its_service_with_one_record(desk: Person) -> 
 
 
 def test_what_a_service_refuses_stands_at_the_field_and_nothing_is_made(desk: Person) -> None:
-    form = {"name": "Konkan Wines", "email": "a@konkan.example.in", "country": "IN", "state_code": "27", "gstin": factories.a_gstin("29"), "tax_treatment": "regular", "status": "active"}
+    form = {
+        "name": "Konkan Wines",
+        "email": "a@konkan.example.in",
+        "country": "IN",
+        "state_code": "27",
+        "gstin": factories.a_gstin("29"),
+        "tax_treatment": "regular",
+        "status": "active",
+    }
     answer = desk.post("/admin/customers/new/", form)
     assert answer.status_code == 422
     assert "The GSTIN is registered in State 29, the address is in 27." in answer.get_data(as_text=True)
@@ -183,13 +228,29 @@ def test_what_a_service_refuses_stands_at_the_field_and_nothing_is_made(desk: Pe
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
-    [("email", "nobody", "This is not an e-mail address."), ("email", "a" * 250 + "@x.in", "254"), ("phone", "98765", "country code"), ("gstin", "29AABCO1234F1Z1", "The last character does not fit"), ("name", "", "This field is required.")],
+    [
+        ("email", "nobody", "This is not an e-mail address."),
+        ("email", "a" * 250 + "@x.in", "254"),
+        ("phone", "98765", "country code"),
+        ("gstin", "29AABCO1234F1Z1", "The last character does not fit"),
+        ("name", "", "This field is required."),
+    ],
 )
-def test_the_rules_of_the_specification_are_told_at_their_field(desk: Person, field: str, value: str, message: str) -> None:
-    form = {"name": "Nilgiri Tea", "email": "tea@nilgiri.example.in", "country": "IN", "state_code": "29", "tax_treatment": "regular", "status": "active", field: value}
+def test_the_rules_of_the_specification_are_told_at_their_field(
+    desk: Person, field: str, value: str, message: str
+) -> None:
+    form = {
+        "name": "Nilgiri Tea",
+        "email": "tea@nilgiri.example.in",
+        "country": "IN",
+        "state_code": "29",
+        "tax_treatment": "regular",
+        "status": "active",
+        field: value,
+    }
     answer = desk.post("/admin/customers/new/", form)
     assert answer.status_code == 422
-    error = re.search(rf'id="{field}-error">(.*?)</div>', answer.get_data(as_text=True), re.S)
+    error = re.search(rf'id="{field}-error">(.*?)</div>', answer.get_data(as_text=True), re.DOTALL)
     assert error
     assert message in error[1]
 
@@ -197,7 +258,12 @@ def test_the_rules_of_the_specification_are_told_at_their_field(desk: Person, fi
 def test_a_broken_constraint_becomes_a_message_at_the_field_without_sql(desk: Person, world: World) -> None:
     rate = db.session.query(TaxRate).first()
     assert rate is not None
-    form = {"jurisdiction": rate.jurisdiction, "service_code": rate.service_code, "rate": "5", "valid_from": rate.valid_from.isoformat()}
+    form = {
+        "jurisdiction": rate.jurisdiction,
+        "service_code": rate.service_code,
+        "rate": "5",
+        "valid_from": rate.valid_from.isoformat(),
+    }
     page = desk.post("/admin/tax-rates/new/", form).get_data(as_text=True)
     assert "This is already used by another tax rate." in page
     assert re.findall(r"psycopg|uq_tax_rates|INSERT|duplicate key|Key \(", page) == []
@@ -206,7 +272,9 @@ def test_a_broken_constraint_becomes_a_message_at_the_field_without_sql(desk: Pe
     assert "This value is not allowed here." in page
 
 
-def test_a_parent_with_children_stays_and_its_children_keep_it(desk: Person, world: World, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parent_with_children_stays_and_its_children_keep_it(
+    desk: Person, world: World, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view = app.extensions["admin_screens"][SellerRegistration]
     monkeypatch.setattr(view, "can_delete", True)
     seller = world.invoice.registration
@@ -231,25 +299,53 @@ def test_deleting_leaves_a_record_of_what_was(desk: Person, world: World) -> Non
 def test_a_change_by_form_tells_before_and_after(desk: Person, world: World) -> None:
     form = {"low_balance_threshold": "750.50", "overdraft_limit": "0", "auto_top_up": ""}
     assert desk.post(f"/admin/wallets/edit/?id={world.wallet.id}", form).status_code == 302
-    records = db.session.query(AuditRecord).filter_by(resource_type="Wallet", resource_id=str(world.wallet.id), role="super_admin", actor_kind="user").all()
-    changed = [record for record in records if record.after and "low_balance_threshold" in record.after and "otpless" not in record.actor_id]
-    assert [Decimal(str(record.after["low_balance_threshold"])) for record in changed if record.after] == [Decimal("750.5")]
+    records = (
+        db.session.query(AuditRecord)
+        .filter_by(
+            resource_type="Wallet", resource_id=str(world.wallet.id), role="super_admin", actor_kind="user"
+        )
+        .all()
+    )
+    changed = [
+        record
+        for record in records
+        if record.after and "low_balance_threshold" in record.after and "otpless" not in record.actor_id
+    ]
+    assert [Decimal(str(record.after["low_balance_threshold"])) for record in changed if record.after] == [
+        Decimal("750.5")
+    ]
 
 
 def test_a_harmless_cell_is_edited_in_place_and_others_are_not(desk: Person, world: World) -> None:
-    answer = desk.post("/admin/accounts/ajax/update/", {"id": world.account.id, "column": "name", "name": "Kaveri North"})
+    answer = desk.post(
+        "/admin/accounts/ajax/update/", {"id": world.account.id, "column": "name", "name": "Kaveri North"}
+    )
     assert (answer.status_code, answer.json) == (200, {"html": '<span class="text">Kaveri North</span>'})
     assert db.session.get_one(Account, world.account.id).name == "Kaveri North"
     for column in ("currency", "customer_id", "nothing", "id"):
-        assert desk.post("/admin/accounts/ajax/update/", {"id": world.account.id, "column": column, column: "USD"}).status_code == 404
+        assert (
+            desk.post(
+                "/admin/accounts/ajax/update/", {"id": world.account.id, "column": column, column: "USD"}
+            ).status_code
+            == 404
+        )
     wrong = desk.post("/admin/accounts/ajax/update/", {"id": world.account.id, "column": "name", "name": ""})
     assert (wrong.status_code, wrong.json) == (422, {"error": "This field is required."})
-    assert desk.post("/admin/accounts/ajax/update/", {"id": "nonsense", "column": "name", "name": "x"}).status_code == 404
+    assert (
+        desk.post(
+            "/admin/accounts/ajax/update/", {"id": "nonsense", "column": "name", "name": "x"}
+        ).status_code
+        == 404
+    )
 
 
-def test_a_screen_without_forms_edits_no_cell_either(desk: Person, world: World, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_screen_without_forms_edits_no_cell_either(
+    desk: Person, world: World, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(app.extensions["admin_screens"][Account], "can_edit", False)
-    answer = desk.post("/admin/accounts/ajax/update/", {"id": world.account.id, "column": "name", "name": "Mallory"})
+    answer = desk.post(
+        "/admin/accounts/ajax/update/", {"id": world.account.id, "column": "name", "name": "Mallory"}
+    )
     assert answer.status_code == 404
     assert db.session.get_one(Account, world.account.id).name != "Mallory"
 
@@ -259,12 +355,25 @@ def test_a_related_record_is_looked_up_and_a_foreign_id_is_refused(desk: Person,
     assert page.count(world.customer.name) == 0
     assert 'data-lookup-url="/admin/accounts/ajax/lookup/?name=customer"' in page
     for customer in ("nonsense", str(world.account.id), ""):
-        answer = desk.post("/admin/accounts/new/", {"customer": customer, "name": "x", "currency": "INR", "timezone": "Asia/Kolkata", "billing_mode": "prepaid", "payment_terms_days": "15", "status": "active"})
+        answer = desk.post(
+            "/admin/accounts/new/",
+            {
+                "customer": customer,
+                "name": "x",
+                "currency": "INR",
+                "timezone": "Asia/Kolkata",
+                "billing_mode": "prepaid",
+                "payment_terms_days": "15",
+                "status": "active",
+            },
+        )
         assert answer.status_code == 422
     assert db.session.query(Account).filter_by(name="x").count() == 0
 
 
-def test_flask_admin_commits_nothing_by_itself(desk: Person, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flask_admin_commits_nothing_by_itself(
+    desk: Person, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise factories_error
 
@@ -272,5 +381,8 @@ def test_flask_admin_commits_nothing_by_itself(desk: Person, world: World, monke
     monkeypatch.setattr(audit, "record", refuse)
     threshold = world.wallet.low_balance_threshold
     with pytest.raises(RuntimeError, match="the audit is away"):
-        desk.post(f"/admin/wallets/edit/?id={world.wallet.id}", {"low_balance_threshold": "1", "overdraft_limit": "0"})
+        desk.post(
+            f"/admin/wallets/edit/?id={world.wallet.id}",
+            {"low_balance_threshold": "1", "overdraft_limit": "0"},
+        )
     assert db.session.get_one(Wallet, world.wallet.id).low_balance_threshold == threshold

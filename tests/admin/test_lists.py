@@ -1,4 +1,6 @@
-"""Lists: search that an index answers, filters, order, pages that neither skip nor repeat, look-ups with a limit, exports without formulas."""
+"""Lists: search that an index answers, filters, order, pages that neither skip nor repeat, look-ups with a
+limit, exports without formulas.
+"""
 
 import csv
 import io
@@ -34,9 +36,19 @@ def names(page: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("term", "found"),
-    [("kav", ["Kaveri Foods 1"]), ("KAVERI F", ["Kaveri Foods 1"]), ("foods", []), ("%", []), ("_", []), ("", ["Kaveri Foods 1", "Zari House"]), ("zari", ["Zari House"])],
+    [
+        ("kav", ["Kaveri Foods 1"]),
+        ("KAVERI F", ["Kaveri Foods 1"]),
+        ("foods", []),
+        ("%", []),
+        ("_", []),
+        ("", ["Kaveri Foods 1", "Zari House"]),
+        ("zari", ["Zari House"]),
+    ],
 )
-def test_search_finds_the_start_of_a_name_and_takes_wildcards_as_they_are(desk: Person, world: World, term: str, found: list[str]) -> None:
+def test_search_finds_the_start_of_a_name_and_takes_wildcards_as_they_are(
+    desk: Person, world: World, term: str, found: list[str]
+) -> None:
     factories.make_customer("Zari House")
     assert sorted(names(desk.text(f"/admin/customers/?search={term.replace('%', '%25')}"))) == found
 
@@ -92,8 +104,17 @@ def test_a_period_is_of_days_in_the_zone_of_the_person(desk: Person, world: Worl
     customer.created_at = datetime(2026, 3, 31, 18, 30, tzinfo=UTC)
     view = desk.client.application.extensions["admin_screens"][Customer]
     with desk.client.application.test_request_context():
-        for first, last, found in (("2026-04-01", "2026-04-01", 1), ("2026-03-31", "2026-03-31", 0), ("", "2026-03-31", 0), ("2026-04-01", "", 1), ("nonsense", "", 0), ("", "9999-12-31", 0)):
-            asked = derive(Customer, "created_at").condition(Customer, {"created_at_from": first, "created_at_until": last})
+        for first, last, found in (
+            ("2026-04-01", "2026-04-01", 1),
+            ("2026-03-31", "2026-03-31", 0),
+            ("", "2026-03-31", 0),
+            ("2026-04-01", "", 1),
+            ("nonsense", "", 0),
+            ("", "9999-12-31", 0),
+        ):
+            asked = derive(Customer, "created_at").condition(
+                Customer, {"created_at_from": first, "created_at_until": last}
+            )
             assert asked is not None
             assert len(db.session.execute(view.base_query().where(asked)).all()) == found, (first, last)
 
@@ -107,7 +128,10 @@ def test_a_list_is_put_in_order_and_says_so(desk: Person, world: World) -> None:
     factories.make_customer("Zari House")
     page = desk.text("/admin/customers/?sort=name")
     assert names(page) == ["Kaveri Foods 1", "Zari House"]
-    assert 'aria-sort="ascending"> <a class="sort-link" href="/admin/customers/?sort=name&amp;desc=1"' in page.replace('"><a', '"> <a')
+    assert (
+        'aria-sort="ascending"> <a class="sort-link" href="/admin/customers/?sort=name&amp;desc=1"'
+        in page.replace('"><a', '"> <a')
+    )
     assert names(desk.text("/admin/customers/?sort=name&desc=1")) == ["Zari House", "Kaveri Foods 1"]
 
 
@@ -138,9 +162,16 @@ def test_a_big_table_is_walked_by_key_in_both_directions_and_never_counted(
     monkeypatch.setattr("admin_views.listing.PAGE_SIZE", 4)
     at = datetime(2026, 10, 6, tzinfo=UTC)
     db.session.add_all(
-        UsageEvent(account_id=world.account.id, occurred_at=at + timedelta(seconds=n // 3), event_id=f"walk-{n:02d}", metric_id=world.metric.id, quantity=Decimal(1), properties={})
+        UsageEvent(
+            account_id=world.account.id,
+            occurred_at=at + timedelta(seconds=n // 3),
+            event_id=f"walk-{n:02d}",
+            metric_id=world.metric.id,
+            quantity=Decimal(1),
+            properties={},
+        )
         for n in range(10)
-    )  # fmt: skip
+    )
     forward: list[list[str]] = []
     path, page = "/admin/usage-events/", ""
     with query_counter() as queries:
@@ -149,7 +180,9 @@ def test_a_big_table_is_walked_by_key_in_both_directions_and_never_counted(
             forward.append(names(page))
             following = re.search(r'rel="next" href="([^"]+)"', page)
             path = following[1].replace("&amp;", "&") if following else ""
-    assert [name for chunk in forward for name in chunk][:10] == [f"walk-{n:02d}" for n in reversed(range(10))]
+    assert [name for chunk in forward for name in chunk][:10] == [
+        f"walk-{n:02d}" for n in reversed(range(10))
+    ]
     assert sum(map(len, forward)) == len({name for chunk in forward for name in chunk}) == 13
     assert [sql for sql in queries if "count(" in sql.lower() or "OFFSET" in sql] == []
     backward = [names(page)]
@@ -188,12 +221,24 @@ def test_a_look_up_answers_at_most_20_whatever_is_asked(desk: Person) -> None:
 def test_no_cell_of_an_export_is_a_formula(desk: Person, formula: str) -> None:
     factories.make_customer("x")
     db.session.execute(db.update(Customer).values(name=formula, city=formula))
-    rows = list(csv.reader(io.StringIO(desk.get("/admin/customers/export/csv/").get_data(as_text=True).removeprefix("\ufeff"))))
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                desk.get("/admin/customers/export/csv/").get_data(as_text=True).removeprefix("\ufeff")
+            )
+        )
+    )
     assert [row[0] for row in rows[1:]] == [f"'{formula}"]
 
 
-def test_an_export_has_plain_numbers_and_instants_and_ends_at_its_limit(desk: Person, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = next(csv.DictReader(io.StringIO(desk.get("/admin/invoices/export/csv/").get_data(as_text=True).removeprefix("\ufeff"))))
+def test_an_export_has_plain_numbers_and_instants_and_ends_at_its_limit(
+    desk: Person, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = next(
+        csv.DictReader(
+            io.StringIO(desk.get("/admin/invoices/export/csv/").get_data(as_text=True).removeprefix("\ufeff"))
+        )
+    )
     assert (row["Total"], row["Issued"], row["Status"]) == ("1180.0000", "2026-11-01", "issued")
     make_world(2)
     monkeypatch.setattr("admin_views.listing.EXPORT_LIMIT", 1)
@@ -208,14 +253,25 @@ def test_an_export_is_filtered_like_its_list(desk: Person, world: World) -> None
 
 
 def test_names_and_labels_read_as_people_say_them() -> None:
-    assert [label_of(name) for name in ("issued_on", "created_at", "account.customer", "gstin", "address_line1", "extra")] == ["Issued", "Created", "Customer", "GSTIN", "Address line 1", "Metadata"]
+    assert [
+        label_of(name)
+        for name in ("issued_on", "created_at", "account.customer", "gstin", "address_line1", "extra")
+    ] == ["Issued", "Created", "Customer", "GSTIN", "Address line 1", "Metadata"]
     assert (noun_of(Wallet), noun_of(Account)) == ("wallet", "account")
 
 
 def test_text_of_others_is_text(desk: Person) -> None:
-    factories.make_customer("<script>alert(1)</script>", city='"><img src=x onerror=alert(1)>', notes="{{ 7*7 }}")
+    factories.make_customer(
+        "<script>alert(1)</script>", city='"><img src=x onerror=alert(1)>', notes="{{ 7*7 }}"
+    )
     customer = db.session.query(Customer).one()
-    for path in ("/admin/customers/", f"/admin/customers/details/?id={customer.id}", f"/admin/customers/edit/?id={customer.id}", "/admin/customers/?search=%3Cscript%3Ealert(1)%3C/script%3E", "/admin/"):
+    for path in (
+        "/admin/customers/",
+        f"/admin/customers/details/?id={customer.id}",
+        f"/admin/customers/edit/?id={customer.id}",
+        "/admin/customers/?search=%3Cscript%3Ealert(1)%3C/script%3E",
+        "/admin/",
+    ):
         page = desk.text(path)
         assert "<script>alert" not in page
         assert "<img src=x" not in page

@@ -12,8 +12,8 @@ from tests.support.machine import ROOT
 UPSTREAM = Path(flask_admin.__file__).parent / "templates" / "bootstrap4" / "admin"
 PORT = ROOT / "templates" / "admin"
 
-# What each template looked like when it was ported (Flask-Admin 2.2.1). A change upstream fails here: read its difference, merge it
-# into the file of the same name below templates/admin, and enter the new hash.
+# What each template looked like when it was ported (Flask-Admin 2.2.1). A change upstream fails here: read
+# its difference, merge it into the file of the same name below templates/admin, and enter the new hash.
 PORTED = {
     "actions.html": "685288ebd9108462",
     "base.html": "a6add6a45c2ac3c5",
@@ -54,7 +54,9 @@ def test_ours_stands_in_the_place_of_every_upstream_template(name: str) -> None:
     assert (PORT / name).is_file()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_no_template_needs_what_the_policy_forbids(path: Path) -> None:
     if "email" in path.parts or "pdf" in path.parts:
         pytest.skip("not a page of the site")
@@ -77,8 +79,14 @@ def test_every_icon_that_is_named_is_in_the_sprite() -> None:
     sprite = (ROOT / "app" / "static" / "vendor" / "tabler-icons" / "icons.svg").read_text("utf-8")
     drawn = set(re.findall(r'<symbol id="([^"]+)"', sprite))
     named: set[str] = set()
-    for path in [*(ROOT / "templates").rglob("*.html"), *(ROOT / "admin_views").glob("*.py"), ROOT / "app" / "templating.py"]:
+    for path in [
+        *(ROOT / "templates").rglob("*.html"),
+        *(ROOT / "admin_views").glob("*.py"),
+        ROOT / "app" / "templating.py",
+    ]:
         text = path.read_text("utf-8")
-        named |= set(re.findall(r'm\.icon\("([a-z0-9-]+)"', text)) | set(re.findall(r'icon(?:_name)?="([a-z0-9-]+)"', text))
+        named |= set(re.findall(r'm\.icon\("([a-z0-9-]+)"', text)) | set(
+            re.findall(r'icon(?:_name)?="([a-z0-9-]+)"', text)
+        )
         named |= set(re.findall(r'Look\("[a-z]+", "([a-z0-9-]+)"\)', text))
     assert named - drawn == set()

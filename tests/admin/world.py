@@ -66,47 +66,113 @@ def make_world(number: int = 1) -> World:
     wallet = wallets.find_for(prepaid)
     assert wallet is not None
     wallet.low_balance_threshold = Decimal(500)
-    wallets.top_up(wallet, Decimal(250), at=AT, actor=factories.ACTOR, reason="Bank transfer", reference=f"UTR{number}")
+    wallets.top_up(
+        wallet, Decimal(250), at=AT, actor=factories.ACTOR, reason="Bank transfer", reference=f"UTR{number}"
+    )
     component = plan.versions[0].components[0]
     invoice = make_invoice(account, number)
     line = InvoiceLine(
-        invoice=invoice, n=1, kind=LineKind.usage, description="One-time passwords", sac="998319", metric_code=metric.code, unit="message",
-        quantity=Decimal(4000), unit_price=Decimal("0.25"), amount=Decimal(1000), tax_rate=Decimal(18), taxes=[], period_start=OCTOBER,
-        period_end=NOVEMBER, subscription=subscription, version=plan.versions[0], component=component,
-        breakdown=[{"kind": "tier", "tier": 1, "quantity": "4000", "unit": "0.25", "flat": "0", "amount": "1000"}], events_hash="ab" * 32,
-    )  # fmt: skip
+        invoice=invoice,
+        n=1,
+        kind=LineKind.usage,
+        description="One-time passwords",
+        sac="998319",
+        metric_code=metric.code,
+        unit="message",
+        quantity=Decimal(4000),
+        unit_price=Decimal("0.25"),
+        amount=Decimal(1000),
+        tax_rate=Decimal(18),
+        taxes=[],
+        period_start=OCTOBER,
+        period_end=NOVEMBER,
+        subscription=subscription,
+        version=plan.versions[0],
+        component=component,
+        breakdown=[
+            {"kind": "tier", "tier": 1, "quantity": "4000", "unit": "0.25", "flat": "0", "amount": "1000"}
+        ],
+        events_hash="ab" * 32,
+    )
     add(line)
     position = ChargePosition(
-        account=account, subscription=subscription, component=component, period_start=OCTOBER, period_end=NOVEMBER, currency="INR"
+        account=account,
+        subscription=subscription,
+        component=component,
+        period_start=OCTOBER,
+        period_end=NOVEMBER,
+        currency="INR",
     )
-    run = BillingRun(period=f"20{number:02d}-10", status=RunStatus.done, started_by="Test Person", finished_at=AT)
+    run = BillingRun(
+        period=f"20{number:02d}-10", status=RunStatus.done, started_by="Test Person", finished_at=AT
+    )
     add(
-        position, run, BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
-        Payment(account=account, invoice=invoice, gateway="manual", status=PaymentStatus.succeeded, amount=Decimal(100), currency="INR", gateway_ref=f"m{number}", created_by="Test Person"),
-        *usage_rows(account, metric, number), *machinery_rows(number),
-    )  # fmt: skip
+        position,
+        run,
+        BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
+        Payment(
+            account=account,
+            invoice=invoice,
+            gateway="manual",
+            status=PaymentStatus.succeeded,
+            amount=Decimal(100),
+            currency="INR",
+            gateway_ref=f"m{number}",
+            created_by="Test Person",
+        ),
+        *usage_rows(account, metric, number),
+        *machinery_rows(number),
+    )
     issue(invoice, number)
     return World(customer, account, prepaid, wallet, invoice, plan, metric)
 
 
 def make_invoice(account: Account, number: int, **values: Any) -> Invoice:
     """Make a draft invoice of ₹1,180."""
-    seller = factories.make_seller(gstin=factories.a_gstin("29", entity="123456789ABCDEFGHIJKLMNPQRSTUVWXY"[number % 30]))
+    seller = factories.make_seller(
+        gstin=factories.a_gstin("29", entity="123456789ABCDEFGHIJKLMNPQRSTUVWXY"[number % 30])
+    )
     given: dict[str, Any] = {
-        "account": account, "customer": account.customer, "registration": seller, "kind": InvoiceKind.tax_invoice,
-        "currency": "INR", "period_start": OCTOBER, "period_end": NOVEMBER, "place_of_supply": "29",
-        "subtotal": Decimal(1000), "tax_total": Decimal(180), "total": Decimal(1180), "amount_paid": Decimal(100),
-        "taxes": [{"code": "CGST", "rate": "9", "taxable": "1000", "amount": "90"}, {"code": "SGST", "rate": "9", "taxable": "1000", "amount": "90"}],
-    }  # fmt: skip
+        "account": account,
+        "customer": account.customer,
+        "registration": seller,
+        "kind": InvoiceKind.tax_invoice,
+        "currency": "INR",
+        "period_start": OCTOBER,
+        "period_end": NOVEMBER,
+        "place_of_supply": "29",
+        "subtotal": Decimal(1000),
+        "tax_total": Decimal(180),
+        "total": Decimal(1180),
+        "amount_paid": Decimal(100),
+        "taxes": [
+            {"code": "CGST", "rate": "9", "taxable": "1000", "amount": "90"},
+            {"code": "SGST", "rate": "9", "taxable": "1000", "amount": "90"},
+        ],
+    }
     invoice = Invoice(**{**given, **values})
-    add(invoice, InvoiceSeries(registration=seller, kind=InvoiceKind.tax_invoice, financial_year="2026-27", prefix="BLR", last_number=number))
+    add(
+        invoice,
+        InvoiceSeries(
+            registration=seller,
+            kind=InvoiceKind.tax_invoice,
+            financial_year="2026-27",
+            prefix="BLR",
+            last_number=number,
+        ),
+    )
     return invoice
 
 
 def issue(invoice: Invoice, number: int) -> None:
     """Give a draft its number and its snapshot; from now on the database keeps it as it is."""
     invoice.number = f"BLR/26-27/{number:05d}"
-    invoice.status, invoice.issued_at, invoice.issued_on, invoice.due_on = InvoiceStatus.issued, AT, date(2026, 11, 1), date(2026, 11, 16)
+    invoice.status, invoice.issued_at, invoice.issued_on, invoice.due_on = (
+        InvoiceStatus.issued,
+        AT,
+        date(2026, 11, 1),
+        date(2026, 11, 16),
+    )
     invoice.snapshot, invoice.snapshot_sha256 = {"number": invoice.number}, b"\x01" * 32
     db.session.flush()
 
@@ -115,16 +181,43 @@ def usage_rows(account: Account, metric: Any, number: int) -> list[Base]:
     """Return three events with what metering makes of them, and a refused one."""
     db.session.execute(text("SELECT ensure_usage_partition(:at)"), {"at": AT})
     events = [
-        UsageEvent(account_id=account.id, occurred_at=AT + timedelta(minutes=n), event_id=f"e{number}-{n}", metric_id=metric.id, quantity=Decimal(1), properties={"channel": "sms"})
+        UsageEvent(
+            account_id=account.id,
+            occurred_at=AT + timedelta(minutes=n),
+            event_id=f"e{number}-{n}",
+            metric_id=metric.id,
+            quantity=Decimal(1),
+            properties={"channel": "sms"},
+        )
         for n in range(3)
-    ]  # fmt: skip
-    where = {"account_id": account.id, "metric_id": metric.id, "bucket_at": AT, "dimensions": {"channel": "sms"}, "quantity": Decimal(3), "events": 3}
-    dead = DeadLetter(source="api", code="unknown_metric", pointer="/metric", message="There is no metric 'x'.", account_ref="acct-1", metric_code="x", event_id=f"d{number}", payload={"metric": "x"}, payload_sha256=number.to_bytes(32), last_seen_at=AT)  # fmt: skip
+    ]
+    where = {
+        "account_id": account.id,
+        "metric_id": metric.id,
+        "bucket_at": AT,
+        "dimensions": {"channel": "sms"},
+        "quantity": Decimal(3),
+        "events": 3,
+    }
+    dead = DeadLetter(
+        source="api",
+        code="unknown_metric",
+        pointer="/metric",
+        message="There is no metric 'x'.",
+        account_ref="acct-1",
+        metric_code="x",
+        event_id=f"d{number}",
+        payload={"metric": "x"},
+        payload_sha256=number.to_bytes(32),
+        last_seen_at=AT,
+    )
     db.session.execute(insert(UsageRollup).values(**where))
     return [
-        *events, UsageDelta(**where), dead,
+        *events,
+        UsageDelta(**where),
+        dead,
         EventKey(account_id=account.id, event_id=f"e{number}-0", body_sha256=b"\x02" * 32, occurred_at=AT),
-    ]  # fmt: skip
+    ]
 
 
 def machinery_rows(number: int) -> list[Base]:
@@ -133,13 +226,46 @@ def machinery_rows(number: int) -> list[Base]:
     keys.create(f"Ingest {number}", scopes=["events:write"], at=AT, actor=factories.ACTOR)
     factories.make_tax_rate(valid_from=date(2015, 1, 1) + timedelta(days=number))
     return [
-        WebhookMessage(gateway="stripe", dedup_key=f"pi_{number}:succeeded", kind="payment", reference=f"pi_{number}", payload={"id": number}),
+        WebhookMessage(
+            gateway="stripe",
+            dedup_key=f"pi_{number}:succeeded",
+            kind="payment",
+            reference=f"pi_{number}",
+            payload={"id": number},
+        ),
         OutboxMessage(kind="invoice_pdf", key=f"invoice-{number}", payload={"invoice": str(number)}),
-        IdempotencyRecord(caller="key", key=f"k{number}", request_sha256=b"\x03" * 32, status=201, answer={"id": number}),
-        StoredFile(key=f"invoices/{number}.pdf", content_type="application/pdf", size=10, sha256=b"\x04" * 32, resource_type="Invoice", resource_id=str(number)),
-        JobRun(job="jobs.verify.books", period=f"2026-10-{number:02d}", finished_at=AT, succeeded=True, detail={"postings": 4}),
-        AuditRecord(at=AT, actor_kind="system", actor_id="x", actor="metering", role="super_admin", action="wallet.debited", resource_type="Wallet", resource_id=str(number), summary="Usage was deducted", before=None, after={"balance": "1"}),
-    ]  # fmt: skip
+        IdempotencyRecord(
+            caller="key", key=f"k{number}", request_sha256=b"\x03" * 32, status=201, answer={"id": number}
+        ),
+        StoredFile(
+            key=f"invoices/{number}.pdf",
+            content_type="application/pdf",
+            size=10,
+            sha256=b"\x04" * 32,
+            resource_type="Invoice",
+            resource_id=str(number),
+        ),
+        JobRun(
+            job="jobs.verify.books",
+            period=f"2026-10-{number:02d}",
+            finished_at=AT,
+            succeeded=True,
+            detail={"postings": 4},
+        ),
+        AuditRecord(
+            at=AT,
+            actor_kind="system",
+            actor_id="x",
+            actor="metering",
+            role="super_admin",
+            action="wallet.debited",
+            resource_type="Wallet",
+            resource_id=str(number),
+            summary="Usage was deducted",
+            before=None,
+            after={"balance": "1"},
+        ),
+    ]
 
 
 def add(*rows: Base) -> None:
