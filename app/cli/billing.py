@@ -14,7 +14,7 @@ from app.formatting import format_money
 from app.models.invoices import ItemStatus
 from app.services import accounts
 from app.services import billing as billing_runs
-from app.services.billing import Step
+from app.services.billing_steps import Step
 
 billing = AppGroup("billing", help="Billing runs.")
 

@@ -7,7 +7,7 @@ import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from flask.cli import with_appcontext
@@ -55,8 +55,7 @@ def command(function: F) -> F:
                 f"Redis cannot be used: {error}. Start `make run`, or set REDIS_URL."
             ) from None
 
-    wrapped: F = with_appcontext(explained)
-    return wrapped
+    return cast(F, with_appcontext(explained))
 
 
 def actor() -> Actor:

@@ -25,7 +25,7 @@ def show_invoice(invoice_id: UUID) -> str:
 
 @blueprint.get("/invoices/<uuid:invoice_id>/pdf")
 def download_invoice(invoice_id: UUID) -> Response:
-    """Send the PDF of an invoice; one that no worker has made yet is made on the way, from the same snapshot."""
+    """Send the PDF of an invoice; where no worker has made it yet it is made here, from the same snapshot."""
     invoice = own.get_invoice(own_id(), invoice_id)
     content = documents.load_invoice_pdf(invoice)
     return send_file(

@@ -165,14 +165,14 @@ def _own(customer_id: UUID) -> ColumnElement[bool]:
     return Account.customer_id == customer_id
 
 
-def _one(query: Select[tuple[T]], what: str) -> T:
+def _one(query: Select[T], what: str) -> T:
     found = db.session.scalar(query)
     if found is None:
         raise NotFound(f"There is no such {what}.")
     return found
 
 
-def _page(query: Select[tuple[T]], limit: int = PAGE) -> Page[T]:
+def _page(query: Select[T], limit: int = PAGE) -> Page[T]:
     rows = list(db.session.scalars(query.limit(limit + 1)))
     more = len(rows) > limit
     rows = rows[:limit]

@@ -5,11 +5,11 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select
 from sqlalchemy.orm import joinedload
 
 from app.db import db
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid
 from app.models import Customer, User
 from app.models.users import PEOPLE
 from app.permissions import Actor, Role
@@ -23,16 +23,9 @@ def find_active(user_id: UUID) -> User | None:
     return db.session.scalar(select(User).where(User.id == user_id, User.active))
 
 
-def get_by_email(email: str) -> User:
-    """Return the person with this address, however it is capitalised.
-
-    Raises:
-        NotFound: there is none.
-    """
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
-    if user is None:
-        raise NotFound("Nobody signs in with this address.")
-    return user
+def find_by_email(email: str) -> User | None:
+    """Return the person with this address, however it is capitalised, or None."""
+    return db.session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
 def list_active() -> list[User]:
@@ -71,7 +64,7 @@ def create(
         raise Invalid.at("/customer_id", needed)
     if timezone not in available_timezones():
         raise Invalid.at("/timezone", f"{timezone!r} is not an IANA time zone such as Asia/Kolkata.")
-    if db.session.scalar(select(User.id).where(User.email == address)):
+    if find_by_email(address) is not None:
         raise Conflict.at("/email", f"Somebody signs in as {address} already.")
     user = User(
         email=address,
@@ -103,11 +96,6 @@ def note_sign_out(user_id: UUID, *, actor: Actor) -> None:
     user = db.session.get(User, user_id)
     if user is not None:
         audit.record(actor, "user.signed_out", user, summary=f"{user.name} signed out")
-
-
-def count() -> int:
-    """Return how many people there are, active or not."""
-    return db.session.scalar(select(func.count()).select_from(User)) or 0
 
 
 def _address(email: str) -> str:

@@ -1,5 +1,6 @@
 """What the demonstration sells: one-time passwords by three channels, and the traffic of a web site."""
 
+from collections.abc import Mapping
 from typing import Any
 
 METRICS: tuple[dict[str, Any], ...] = (
@@ -55,7 +56,7 @@ ENTERPRISE = {
     "email": ((100_000,), (("0", "0.02"), ("0", "0.0003"), ("0", "8"))),
 }
 
-Tiers = dict[str, tuple[tuple[int, ...], tuple[tuple[str, ...], ...]]]
+Tiers = Mapping[str, tuple[tuple[int, ...], tuple[tuple[str, ...], ...]]]
 
 
 def plans() -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:

@@ -80,4 +80,5 @@ class Buyer:
 def buyers() -> list[Buyer]:
     """Return everybody who buys in the demonstration."""
     text = files(__package__).joinpath("buyers.csv").read_text("utf-8")
-    return [Buyer(**{**row, "daily": int(row["daily"])}) for row in csv.DictReader(text.splitlines())]
+    rows: list[dict[str, Any]] = list(csv.DictReader(text.splitlines()))
+    return [Buyer(**{**row, "daily": int(row["daily"])}) for row in rows]

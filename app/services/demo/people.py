@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from app.db import in_transaction
-from app.errors import NotFound
 from app.permissions import Actor, Role
 from app.services import customers, users
 
@@ -21,17 +20,19 @@ LAST = CUSTOMERS[-1][0]
 
 def load(actor: Actor, advance: Callable[[int], None]) -> None:
     """Make the people who are missing."""
+    in_transaction(lambda: _make_staff(actor))
+    in_transaction(lambda: _make_customers(actor))
+    advance(len(STAFF) + len(CUSTOMERS))
+
+
+def _make_staff(actor: Actor) -> None:
     for email, name, role in STAFF:
-        in_transaction(lambda one=(email, name, role): _make(*one, None, actor))  # type: ignore[misc]
-        advance(1)
-    for email, name, customer in CUSTOMERS:
-        in_transaction(lambda one=(email, name, customer): _make(*one[:2], Role.customer, one[2], actor))  # type: ignore[misc]
-        advance(1)
+        if users.find_by_email(email) is None:
+            users.create(email, role=role, name=name, actor=actor)
 
 
-def _make(email: str, name: str, role: Role, customer: str | None, actor: Actor) -> None:
-    try:
-        users.get_by_email(email)
-    except NotFound:
-        owner = customers.get(customer) if customer else None
-        users.create(email, role=role, name=name, customer=owner, actor=actor)
+def _make_customers(actor: Actor) -> None:
+    for email, name, reference in CUSTOMERS:
+        if users.find_by_email(email) is None:
+            owner = customers.get(reference)
+            users.create(email, role=Role.customer, name=name, customer=owner, actor=actor)

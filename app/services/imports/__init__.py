@@ -108,7 +108,8 @@ def prepare(
     seen: list[datetime] = []
     old = 0
     for event in _events(survey, mapping):
-        if _is_name(sender := event.get("account_id")):
+        sender = event.get("account_id")
+        if isinstance(sender, str) and _is_name(sender):
             senders.add(sender)
         instant = _instant(event)
         if instant is not None:
@@ -147,14 +148,9 @@ def _events(survey: Survey, mapping: EventMapping) -> Iterator[RawEvent]:
         yield mapping.event(row)
 
 
-def _is_name(sender: Any) -> bool:
+def _is_name(sender: str) -> bool:
     """Tell whether an event may name its account so; the others are refused one by one."""
-    return (
-        isinstance(sender, str)
-        and len(sender) <= LONGEST_NAME
-        and sender.isprintable()
-        and bool(sender.strip())
-    )
+    return len(sender) <= LONGEST_NAME and sender.isprintable() and bool(sender.strip())
 
 
 def _carried(counted: Iterable[Metric]) -> list[str]:
