@@ -28,7 +28,7 @@ def seller(app: Flask) -> SellerRegistration:
 
 
 def invoice(
-    seller: SellerRegistration, account: Account, number: int, on: date, amount: str, **values: Any
+    seller: SellerRegistration, account: Account, n: int, on: date, amount: str, **values: Any
 ) -> Invoice:
     """Make an issued invoice of `amount` before and with tax."""
     given: dict[str, Any] = {
@@ -36,8 +36,8 @@ def invoice(
         "status": InvoiceStatus.issued,
         "due_on": on + timedelta(days=15),
         "currency": account.currency,
-        "number": f"N/{number}",
-        "snapshot": {"n": number},
+        "number": f"N/{n}",
+        "snapshot": {"n": n},
     }
     row = Invoice(
         account=account,
