@@ -24,7 +24,7 @@ from app.models import Account, BillingRun, BillingRunItem, Invoice
 from app.models.invoices import ItemStatus, RunStatus
 from app.permissions import Actor
 from app.queue import enqueue
-from app.services import audit, billing_candidates, invoices
+from app.services import audit, billing_candidates, invoices, metering
 from app.services.billing_steps import LAST_TO_END, Step, check_ended, month_of, note, step_of
 from app.services.price_book import PriceBook
 
@@ -94,7 +94,8 @@ def prepare(
 
 
 def work(run_id: UUID, *, at: datetime, actor: Actor) -> Iterator[Step]:
-    """Bill the pending accounts of a run and yield a step for each, until none is left.
+    """Bill the pending accounts of a run and yield a step for each, until none is left. What waits to be
+    metered is metered first, so that usage which has arrived is billed now and not a month later.
 
     An account whose month has not ended in its own zone, or whose grace for late events is not over, stays
     pending.
@@ -102,6 +103,8 @@ def work(run_id: UUID, *, at: datetime, actor: Actor) -> Iterator[Step]:
     Raises:
         NotFound: there is no such run.
     """
+    while in_transaction(metering.drain):
+        pass
     period, pending = in_transaction(lambda: _pending(run_id))
     book = PriceBook()
     for done, item_id in enumerate(pending, 1):

@@ -97,6 +97,14 @@ def test_usage_that_came_after_the_run_waits_for_the_next(session: Session, metr
     assert (step.account_id, step.total) == (account.id, Decimal(6))
 
 
+def test_usage_that_waits_to_be_metered_is_billed_too(session: Session, metric: Metric) -> None:
+    account = priced(make.per_unit(metric, "1")).account
+    use(account, metric, 1)
+    use(account, metric, 99, meter=False)
+    (step,) = run()
+    assert step.total == Decimal(118)
+
+
 def test_only_the_named_accounts_are_billed(session: Session, metric: Metric) -> None:
     (account, *_) = three_accounts(metric)
     assert [step.account_id for step in run(accounts=[account.id])] == [account.id]
