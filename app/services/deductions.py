@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from app.domain.money import plain, quantize
-from app.models import Wallet, WalletTransaction
+from app.models import Wallet
 from app.models.wallets import Book, TransactionKind, WalletStatus
 from app.services import audit, movements
 from app.services.movements import METERING, ZERO, Move, available_in
@@ -36,14 +37,9 @@ class UsageItem:
         }
 
 
-def charge_usage(wallet: Wallet, items: Sequence[UsageItem], *, at: datetime) -> WalletTransaction:
-    """Take the price of usage from a locked wallet; see `charge_usages`."""
-    return charge_usages({wallet: items}, at=at)[0]
-
-
-def charge_usages(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime) -> list[WalletTransaction]:
-    """Take the price of usage from wallets that the caller holds locked: one transaction each, with its
-    items.
+def charge_usage(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime) -> list[UUID]:
+    """Take the price of usage from wallets that the caller holds locked, one transaction each; return their
+    ids.
 
     Never refused: what a wallet has not available is owed (`receivable`); a frozen or closed wallet pays
     nothing. A sum below zero is given back, first against what is owed. The balance falling below the

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, insert
+from sqlalchemy import text
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.db import db
 from app.domain.ledger import GENESIS, PostingLine, chain_hash, check_balanced
@@ -20,12 +21,22 @@ from app.errors import Conflict
 from app.ids import new_id
 from app.models import Journal, Posting, Wallet
 from app.models.wallets import Book, TransactionKind
+from app.services.bulk import insert_rows
 
 Sides = Mapping[Book, Decimal]
 
-# All rows of a run go in by one statement each, whatever is left empty in some.
-JOURNALS, POSTINGS = cast(Table, Journal.__table__), cast(Table, Posting.__table__)
+FIGURES = ("balance", "receivable", "seq", "chain_head")
+KEEP_FIGURES = text("""
+    UPDATE wallets AS w SET balance = k.balance, receivable = k.receivable, seq = k.seq,
+           chain_head = k.chain_head, updated_at = now()
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:balance AS numeric[]), CAST(:receivable AS numeric[]),
+        CAST(:seq AS bigint[]), CAST(:chain_head AS bytea[])
+    ) AS k (id, balance, receivable, seq, chain_head)
+    WHERE w.id = k.id
+""")
 
+NOTHING = Decimal(0)
 # What NUMERIC(20, 4) can hold.
 LARGEST_BALANCE = Decimal(10) ** 16
 
@@ -45,6 +56,13 @@ class Entry:
     reverses_id: UUID | None = None
 
 
+class Posted(NamedTuple):
+    """A journal that was written, and the balance of its wallet after it."""
+
+    journal_id: UUID
+    balance_after: Decimal
+
+
 def post(
     kind: TransactionKind,
     wallet: Wallet,
@@ -55,32 +73,32 @@ def post(
     reason: str,
     reference: tuple[str, str] | None = None,
     reverses_id: UUID | None = None,
-) -> UUID:
-    """Write one journal and return its id; see `post_all`."""
+) -> Posted:
+    """Write one journal; see `post_all`."""
     return post_all([Entry(kind, wallet, sides, at, actor, reason, reference, reverses_id)])[0]
 
 
-def post_all(entries: Sequence[Entry]) -> list[UUID]:
-    """Write journals with their postings, move the cached figures of their wallets, and return the journals'
-    ids.
+def post_all(entries: Sequence[Entry]) -> list[Posted]:
+    """Write journals with their postings, and move the cached figures of their wallets.
 
-    The wallets are locked by the caller. Their `balance`, `receivable`, `seq` and `chain_head` change with
-    the next flush.
+    The wallets are locked by the caller.
 
     Raises:
         Unbalanced: the sides do not sum to zero, or one of them is zero.
         Conflict: the balance would be larger than can be stored.
     """
-    journals, postings = [], []
+    journals, postings, written = [], [], []
     for entry in entries:
         journal = _journal_row(entry)
         journals.append(journal)
         postings.extend(_posting_rows(entry, journal))
+        written.append(Posted(journal["id"], entry.wallet.balance))
     if journals:
         db.session.flush()
-        db.session.execute(insert(JOURNALS), journals)
-        db.session.execute(insert(POSTINGS), postings)
-    return [journal["id"] for journal in journals]
+        insert_rows(Journal, journals)
+        insert_rows(Posting, postings)
+        _keep_figures({entry.wallet.id: entry.wallet for entry in entries})
+    return written
 
 
 def link(
@@ -140,7 +158,7 @@ def _posting_rows(entry: Entry, journal: dict[str, Any]) -> list[dict[str, Any]]
     assert all(amount == quantize(amount, wallet.currency) for amount in sides.values())
     _move_figures(wallet, sides)
     previous = wallet.chain_head or GENESIS
-    wallet.chain_head = link(
+    head = link(
         previous,
         wallet_id=wallet.id,
         seq=wallet.seq,
@@ -148,12 +166,8 @@ def _posting_rows(entry: Entry, journal: dict[str, Any]) -> list[dict[str, Any]]
         sides=spell((str(book), amount) for book, amount in sides.items()),
         journal=journal,
     )
-    chained = {
-        "seq": wallet.seq,
-        "balance_after": wallet.balance,
-        "prev_hash": previous,
-        "hash": wallet.chain_head,
-    }
+    set_committed_value(wallet, "chain_head", head)
+    chained = {"seq": wallet.seq, "balance_after": wallet.balance, "prev_hash": previous, "hash": head}
     unchained = dict.fromkeys(chained)
     bearer = Book.wallet if Book.wallet in sides else min(sides)
     return [
@@ -171,8 +185,16 @@ def _posting_rows(entry: Entry, journal: dict[str, Any]) -> list[dict[str, Any]]
 
 
 def _move_figures(wallet: Wallet, sides: Sides) -> None:
-    wallet.balance += sides.get(Book.wallet, Decimal(0))
-    wallet.receivable -= sides.get(Book.receivable, Decimal(0))
-    wallet.seq += 1
-    if max(abs(wallet.balance), wallet.receivable) >= LARGEST_BALANCE:
+    balance = wallet.balance + sides.get(Book.wallet, NOTHING)
+    receivable = wallet.receivable - sides.get(Book.receivable, NOTHING)
+    if max(abs(balance), receivable) >= LARGEST_BALANCE:
         raise Conflict("The balance would be larger than a wallet can hold.")
+    set_committed_value(wallet, "balance", balance)
+    set_committed_value(wallet, "receivable", receivable)
+    set_committed_value(wallet, "seq", wallet.seq + 1)
+
+
+def _keep_figures(wallets: Mapping[UUID, Wallet]) -> None:
+    """Write the figures of the wallets, all in one statement."""
+    columns = {name: [getattr(wallet, name) for wallet in wallets.values()] for name in FIGURES}
+    db.session.execute(KEEP_FIGURES, {"ids": list(wallets), **columns})

@@ -222,7 +222,7 @@ def _apply(additions: Additions, at: datetime) -> None:
         ids, amounts = zip(*charged, strict=True)
         db.session.execute(NOTE_CHARGED, {"id": list(ids), "amount": list(amounts)})
         wallets = _lock_wallets(currencies)
-        deductions.charge_usages({wallet: items[wallet.account_id] for wallet in wallets}, at=at)
+        deductions.charge_usage({wallet: items[wallet.account_id] for wallet in wallets}, at=at)
 
 
 def _as_columns(additions: Sequence[Addition]) -> dict[str, list[Any]]:

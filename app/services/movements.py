@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from app.db import db
 from app.domain.ledger import available
@@ -13,6 +15,8 @@ from app.models import Wallet, WalletTransaction
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
 from app.services import ledger
+from app.services.bulk import insert_rows
+from app.services.ledger import Posted
 
 METERING = Actor.system("metering")
 ZERO = Decimal(0)
@@ -46,47 +50,54 @@ def settle(wallet: Wallet, at: datetime) -> None:
         post([Move(TransactionKind.usage, wallet, sides, reason, METERING.label)], at)
 
 
-def post(moves: Sequence[Move], at: datetime) -> list[WalletTransaction]:
-    """Make the movements, in this order, and return their transactions, completed. The wallets are locked by
-    the caller.
+def post(moves: Sequence[Move], at: datetime) -> list[UUID]:
+    """Make the movements, in this order, and return the ids of their transactions, which are completed.
+
+    The wallets are locked by the caller.
 
     Raises:
         Unbalanced, Conflict: as `ledger.post_all` says.
     """
-    transactions, entries = [], []
-    for each in moves:
-        sides = {book: amount for book, amount in each.sides.items() if amount}
-        transaction = WalletTransaction(
-            id=new_id(),
-            wallet_id=each.wallet.id,
-            kind=each.kind,
-            state=_completed(),
-            amount=each.sides.get(Book.wallet, ZERO),
-            currency=each.wallet.currency,
-            reason=each.reason,
-            actor=each.actor,
-            reference=each.reference,
-            explanation=list(each.explanation),
-            reverses_id=each.reverses.id if each.reverses else None,
-            created_at=at,
-            completed_at=at,
-        )
-        transactions.append(transaction)
-        if sides:
-            entries.append((transaction, _entry(each, sides, transaction, at)))
-    journals = ledger.post_all([entry for _, entry in entries])
-    for (transaction, _), journal_id in zip(entries, journals, strict=True):
-        transaction.journal_id = journal_id
-    for transaction, each in zip(transactions, moves, strict=True):
-        transaction.balance_after = each.wallet.balance
-    db.session.add_all(transactions)
-    db.session.flush()
-    return transactions
+    ids = [new_id() for _ in moves]
+    booked = [(n, sides) for n, each in enumerate(moves) if (sides := _without_zeros(each.sides))]
+    entries = [_entry(moves[n], sides, ids[n], at) for n, sides in booked]
+    posted = dict(zip((n for n, _ in booked), ledger.post_all(entries), strict=True))
+    insert_rows(WalletTransaction, [_row(ids[n], each, posted.get(n), at) for n, each in enumerate(moves)])
+    return ids
 
 
-def _entry(each: Move, sides: ledger.Sides, transaction: WalletTransaction, at: datetime) -> ledger.Entry:
+def post_one(each: Move, at: datetime) -> WalletTransaction:
+    """Make one movement and return its transaction; raises as `post`."""
+    return db.session.get_one(WalletTransaction, post([each], at)[0])
+
+
+def _without_zeros(sides: ledger.Sides) -> dict[Book, Decimal]:
+    return {book: amount for book, amount in sides.items() if amount}
+
+
+def _row(transaction_id: UUID, each: Move, posted: Posted | None, at: datetime) -> dict[str, Any]:
+    return {
+        "id": transaction_id,
+        "wallet_id": each.wallet.id,
+        "kind": each.kind,
+        "state": _completed(),
+        "amount": each.sides.get(Book.wallet, ZERO),
+        "currency": each.wallet.currency,
+        "balance_after": posted.balance_after if posted else each.wallet.balance,
+        "reason": each.reason,
+        "actor": each.actor,
+        "reference": each.reference,
+        "explanation": list(each.explanation),
+        "journal_id": posted.journal_id if posted else None,
+        "reverses_id": each.reverses.id if each.reverses else None,
+        "created_at": at,
+        "completed_at": at,
+    }
+
+
+def _entry(each: Move, sides: ledger.Sides, transaction_id: UUID, at: datetime) -> ledger.Entry:
     reverses_id = each.reverses.journal_id if each.reverses else None
-    belongs_to = ("WalletTransaction", str(transaction.id))
+    belongs_to = ("WalletTransaction", str(transaction_id))
     return ledger.Entry(each.kind, each.wallet, sides, at, each.actor, each.reason, belongs_to, reverses_id)
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
@@ -25,6 +25,8 @@ from app.permissions import Actor
 from app.services import audit, ledger, movements
 from app.services.inputs import refusals
 from app.services.movements import available_in
+
+NOTHING = Decimal(0)
 
 
 def open(
@@ -108,9 +110,8 @@ def debit(
         raise Conflict(f"The wallet is {wallet.status} and gives no money out.")
     _need_available(wallet, taken)
     sides = {Book.wallet: -taken, Book.adjustment: taken}
-    transaction = movements.post(
-        [movements.Move(TransactionKind.debit, wallet, sides, reason, actor.label, reference)], at
-    )[0]
+    out = movements.Move(TransactionKind.debit, wallet, sides, reason, actor.label, reference)
+    transaction = movements.post_one(out, at)
     _note(actor, "wallet.debited", f"{taken} {wallet.currency} debited: {reason}", transaction, at)
     return transaction
 
@@ -140,8 +141,9 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
     undone = movements.Move(
         TransactionKind.reversal, wallet, sides, reason, actor.label, original.reference, reverses=original
     )
-    reversal = movements.post([undone], at)[0]
-    _note(actor, "wallet.reversed", f"{original.kind} of {original.amount} reversed: {reason}", reversal, at)
+    reversal = movements.post_one(undone, at)
+    summary = f"{original.kind} of {quantize(original.amount, original.currency)} reversed: {reason}"
+    _note(actor, "wallet.reversed", summary, reversal, at)
     movements.settle(wallet, at)
     return reversal
 
@@ -160,7 +162,7 @@ def bill_receivable(wallet: Wallet, amount: Decimal, invoice: Invoice, *, at: da
         raise Invalid.at(
             "/amount", f"The wallet owes {wallet.receivable} {wallet.currency} only.", code="too_large"
         )
-    return ledger.post(
+    journal = ledger.post(
         TransactionKind.usage,
         wallet,
         {Book.receivable: billed, Book.invoiced: -billed},
@@ -169,6 +171,7 @@ def bill_receivable(wallet: Wallet, amount: Decimal, invoice: Invoice, *, at: da
         reason=f"Owed usage put on invoice {invoice}",
         reference=("Invoice", str(invoice.id)),
     )
+    return journal.journal_id
 
 
 def set_limits(wallet: Wallet, values: Mapping[str, Any], *, actor: Actor) -> Wallet:
@@ -238,7 +241,7 @@ def _take_in(
     if wallet.status is WalletStatus.closed:
         raise Conflict("The wallet is closed.")
     sides = {Book.wallet: given, source: -given}
-    transaction = movements.post([movements.Move(kind, wallet, sides, reason, actor.label, reference)], at)[0]
+    transaction = movements.post_one(movements.Move(kind, wallet, sides, reason, actor.label, reference), at)
     done = "topped_up" if kind is TransactionKind.top_up else "credited"
     _note(
         actor,
@@ -287,14 +290,8 @@ def _need_available(wallet: Wallet, amount: Decimal) -> None:
 def _note(actor: Actor, action: str, summary: str, transaction: WalletTransaction, at: datetime) -> None:
     after = {
         "wallet_id": transaction.wallet_id,
-        "amount": transaction.amount,
-        "balance": transaction.balance_after,
+        "amount": quantize(transaction.amount, transaction.currency),
+        "balance": quantize(transaction.balance_after or NOTHING, transaction.currency),
         "reason": transaction.reason,
     }
     audit.record(actor, action, transaction, summary=summary, at=at, after=after)
-
-
-def count_low() -> int:
-    """Return how many wallets are below their own threshold now."""
-    low = select(func.count()).where(Wallet.balance - Wallet.held < Wallet.low_balance_threshold)
-    return db.session.scalar(low) or 0

@@ -16,13 +16,12 @@ DECLARE
     journal uuid;
     total numeric;
     sides bigint;
+    same_currency bigint;
 BEGIN
     IF TG_TABLE_NAME = 'journals' THEN journal := NEW.id; ELSE journal := NEW.journal_id; END IF;
-    SELECT coalesce(sum(p.amount), 0), count(*) FILTER (WHERE p.currency = j.currency) INTO total, sides
-        FROM journals j LEFT JOIN postings p ON p.journal_id = j.id WHERE j.id = journal;
-    IF total <> 0 OR sides < 2 OR EXISTS (
-        SELECT FROM postings p JOIN journals j ON j.id = p.journal_id WHERE j.id = journal AND p.currency <> j.currency
-    ) THEN
+    SELECT sum(p.amount), count(*), count(*) FILTER (WHERE p.currency = j.currency) INTO total, sides, same_currency
+        FROM postings p JOIN journals j ON j.id = p.journal_id WHERE p.journal_id = journal;
+    IF sides < 2 OR same_currency <> sides OR total <> 0 THEN
         RAISE EXCEPTION 'journal % does not balance', journal USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
