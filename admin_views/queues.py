@@ -1,4 +1,6 @@
-"""The RQ dashboard at /rq/, for ops: behind the staff's gate, with the CSRF token its script sends and a policy its templates need."""
+"""The RQ dashboard at /rq/, for ops: behind the staff's gate, with the CSRF token its script sends and a
+policy its templates need.
+"""
 
 import rq_dashboard
 from flask import Flask, Response, request
@@ -14,7 +16,8 @@ from app.permissions import Verb
 
 PREFIX = "/rq"
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Its underscore.js templates are compiled in the browser and its pages carry inline scripts: allowed here and nowhere else.
+# Its underscore.js templates are compiled in the browser and its pages carry inline scripts: allowed here
+# and nowhere else.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -3,8 +3,8 @@
 Read it from the outside in:
 
 * `factory`     the composition root: `create_app(settings)`
-* `api`, `portal`, `auth`   the edges for services, customers and sign-in (`admin_views/` beside this package is the staff's edge)
-* `services`    the verbs: each function loads and locks, decides in `domain`, writes, records the audit and enqueues
+* `api`, `portal`, `auth`   the edges for services, customers and sign-in; `admin_views/` is the staff's
+* `services`    the verbs: load and lock, decide in `domain`, write, record the audit, enqueue
 * `gateways`    the outside world behind Protocols: card gateways, files, mail, PDF
 * `models`      the tables: columns, constraints and relationships
 * `domain`      the rules of money, pricing, tax, periods and state; pure functions over frozen dataclasses

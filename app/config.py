@@ -1,7 +1,7 @@
 """Settings: one frozen value read from the environment, every problem told at once.
 
-`make run` writes where its PostgreSQL and Redis listen to `DATA/services.json`; a command started beside it finds them there
-when `DATABASE_URL` and `REDIS_URL` are not set.
+`make run` writes where its PostgreSQL and Redis listen to `DATA/services.json`; a command started beside it
+finds them there when `DATABASE_URL` and `REDIS_URL` are not set.
 """
 
 import json
@@ -98,9 +98,8 @@ class Settings:
                     values[field.name] = read(source[name])
                 except ValueError as error:
                     problems.append(f"{name}={source[name]!r}: {error}")
-        if not problems:
-            settings = cls(**values)
-            problems = settings._problems()
+        settings = cls(**values)
+        problems += settings._problems()
         if problems:
             raise BadSettings("The settings cannot be used:\n  " + "\n  ".join(problems))
         return settings

@@ -1,7 +1,8 @@
 """The database session, and the only module that commits.
 
-The edges (an API view, an admin action, a job, a command) open `transaction()`; services never do. What must follow a commit
-(a wake-up for a worker) is handed to `after_commit`, so that nobody is told of work that was rolled back.
+The edges (an API view, an admin action, a job, a command) open `transaction()`; services never do. What
+must follow a commit (a wake-up for a worker) is handed to `after_commit`, so that nobody is told of work
+that was rolled back.
 """
 
 import enum
@@ -37,7 +38,8 @@ from sqlalchemy.orm import DeclarativeBase, registry
 T = TypeVar("T")
 M = TypeVar("M", bound="Base")
 
-# serialization_failure, deadlock_detected, lock_not_available: the whole transaction may simply be tried again.
+# serialization_failure, deadlock_detected, lock_not_available: the whole transaction may simply be tried
+# again.
 RETRIED_STATES = frozenset({"40001", "40P01", "55P03"})
 ATTEMPTS = 5
 
@@ -89,7 +91,8 @@ db = SQLAlchemy(
 def bind_to(connection: Connection) -> Iterator[None]:
     """Make every session and raw transaction run inside `connection`'s own transaction, as savepoints.
 
-    For tests and dry runs: what is committed inside stays invisible outside and goes when `connection` rolls back.
+    For tests and dry runs: what is committed inside stays invisible outside and goes when `connection`
+    rolls back.
     """
     global _bound
     previous, _bound = _bound, connection
@@ -100,7 +103,9 @@ def bind_to(connection: Connection) -> Iterator[None]:
 
 
 def is_isolated() -> bool:
-    """Tell whether all runs inside somebody's own transaction (`bind_to`): what is read then is not remembered."""
+    """Tell whether all runs inside somebody's own transaction (`bind_to`): what is read then is not
+    remembered.
+    """
     return _bound is not None
 
 
@@ -137,8 +142,9 @@ def has_transaction() -> bool:
 def in_transaction(work: Callable[[], T]) -> T:
     """Run `work` in a transaction of its own, and run all of it again when the database asks for that.
 
-    At most five attempts with a random pause, on serialization failures, deadlocks and lock timeouts (RELIABILITY.md §1).
-    Inside an open transaction it joins that one and leaves the retry to whoever opened it.
+    At most five attempts with a random pause, on serialization failures, deadlocks and lock timeouts
+    (RELIABILITY.md §1). Inside an open transaction it joins that one and leaves the retry to whoever opened
+    it.
     """
     if db.session().info.get("depth"):
         return work()
@@ -165,7 +171,8 @@ def after_commit(callback: Callable[[], object]) -> None:
 def lock(model: type[M], ids: Iterable[Any]) -> list[M]:
     """Lock the rows with these ids for update, in primary-key order, and return them freshly read.
 
-    One order for everybody is what keeps two transactions from waiting for each other. A missing id is simply absent.
+    One order for everybody is what keeps two transactions from waiting for each other. A missing id is
+    simply absent.
     """
     key = model.__mapper__.primary_key[0]
     query = select(model).where(key.in_(list(ids))).order_by(key).with_for_update(of=model)

@@ -1,7 +1,8 @@
 """What can go wrong, as exceptions: the code and the HTTP status live on the class.
 
-Services raise these; each edge has one handler that turns them into the JSON envelope of API.md §1, a message at the form
-field, or a retry. A message says what is wrong and how to mend it, and never carries SQL, a trace or somebody's data.
+Services raise these; each edge has one handler that turns them into the JSON envelope of API.md §1, a
+message at the form field, or a retry. A message says what is wrong and how to mend it, and never carries
+SQL, a trace or somebody's data.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,9 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of an input that cannot be used; `pointer` is an RFC 6901 JSON pointer such as `/lines/0/quantity`."""
+    """One field of an input that cannot be used; `pointer` is an RFC 6901 JSON pointer such as
+    `/lines/0/quantity`.
+    """
 
     pointer: str
     code: str

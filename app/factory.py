@@ -1,4 +1,6 @@
-"""The composition root: which parts the application is made of, in the order in which they are put together."""
+"""The composition root: which parts the application is made of, in the order in which they are put
+together.
+"""
 
 from typing import Any
 
@@ -40,7 +42,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def flask_config(settings: Settings) -> dict[str, Any]:
     """Return Flask's own configuration for these settings."""
-    options = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    options = (
+        f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=5000 "
+        "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    )
     return {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url.replace("postgres://", "postgresql://", 1).replace(

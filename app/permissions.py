@@ -1,8 +1,8 @@
 """Who may do what: specification 7.1.3 as one literal table, and the actor it is asked about.
 
-Deny by default: a resource that the table does not name is for `super_admin` alone. `own` rights are checked twice: here
-(may this role use the route at all) and in the query (a customer's queries are scoped to the customer's own rows, so
-somebody else's id is a 404).
+Deny by default: a resource that the table does not name is for `super_admin` alone. `own` rights are
+checked twice: here (may this role use the route at all) and in the query (a customer's queries are scoped
+to the customer's own rows, so somebody else's id is a 404).
 """
 
 from dataclasses import dataclass, replace
@@ -71,7 +71,8 @@ SCOPES: dict[str, tuple[str, Verb]] = {
 class Actor:
     """Who acts, as the audit record will tell it.
 
-    `account_id` narrows a key to one account and `customer_id` a person to one customer; None means every one.
+    `account_id` narrows a key to one account and `customer_id` a person to one customer; None means every
+    one.
     """
 
     kind: str

@@ -1,7 +1,7 @@
 """Wake-ups for the workers: payload-free, coalesced, after commit, and never a reason to fail.
 
-A row in PostgreSQL is the work; what goes to Redis says only "look". So a lost wake-up costs latency until the sweeper of
-`jobs/` finds the row, and Redis away costs nothing else.
+A row in PostgreSQL is the work; what goes to Redis says only "look". So a lost wake-up costs latency until
+the sweeper of `jobs/` finds the row, and Redis away costs nothing else.
 """
 
 import logging
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=8)
-def _connect(url: str) -> "Redis[bytes]":
+def _connect(url: str) -> Redis:
     return Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
 
 
-def connection() -> "Redis[bytes]":
+def connection() -> Redis:
     """Return this process's Redis client; its calls raise RedisError within 250 ms when Redis is away."""
     return _connect(current_settings().redis_url)
 
@@ -49,8 +49,8 @@ def wake_up_key(name: str, args: tuple[str, ...]) -> str:
 def enqueue(name: str, *args: str) -> None:
     """Ask a worker to run the job `name` once the open transaction has committed.
 
-    `name` is the dotted name of a registered job, `args` are ids or ISO strings. While the same wake-up is still waiting
-    no second one is queued; the job runner lifts the mark when it begins.
+    `name` is the dotted name of a registered job, `args` are ids or ISO strings. While the same wake-up is
+    still waiting no second one is queued; the job runner lifts the mark when it begins.
     """
     after_commit(lambda: _push(name, args))
 

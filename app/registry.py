@@ -1,7 +1,8 @@
 """The one extension mechanism: a named table of things, filled by importing a package.
 
-Price models, aggregations, gateways, screens and jobs are all entries of a `Registry`. One contract test per registry
-runs over every present and future entry. This module imports the standard library only, so that the pure domain may use it.
+Price models, aggregations, gateways, screens and jobs are all entries of a `Registry`. One contract test
+per registry runs over every present and future entry. This module imports the standard library only, so
+that the pure domain may use it.
 """
 
 import importlib

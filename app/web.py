@@ -1,4 +1,6 @@
-"""What every page and answer shares: the request id, the security headers with their nonce, the theme, and the error pages."""
+"""What every page and answer shares: the request id, the security headers with their nonce, the theme, and
+the error pages.
+"""
 
 import re
 import secrets
@@ -20,6 +22,11 @@ TEMPLATES = ROOT / "templates"
 # Every form carries a token; the JSON edge, which no browser session opens, exempts its own blueprints.
 csrf = CSRFProtect()
 
+CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 THEMES = ("light", "dark", "system")
 
@@ -50,11 +57,7 @@ def _secure(response: Response) -> Response:
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if response.mimetype == "text/html":
-        headers.setdefault(
-            "Content-Security-Policy",
-            f"default-src 'self'; script-src 'self' 'nonce-{g.csp_nonce}'; style-src 'self' 'nonce-{g.csp_nonce}'; img-src 'self' data:; "
-            "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        )
+        headers.setdefault("Content-Security-Policy", CONTENT_POLICY.format(nonce=g.csp_nonce))
         headers.setdefault("Cache-Control", "no-store")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
@@ -78,7 +81,9 @@ def set_theme() -> BaseResponse:
 
 
 def is_local(target: str) -> bool:
-    """Tell whether a redirect target is a path of this site; anything a browser could read as another host is not."""
+    """Tell whether a redirect target is a path of this site; anything a browser could read as another host
+    is not.
+    """
     return (
         target.startswith("/")
         and not target.startswith(("//", "/\\"))

@@ -220,7 +220,8 @@ def parse_amount(
         currency.
     """
     if isinstance(value, Decimal) and value.is_finite() and abs(value) <= LARGEST_AMOUNT:
-        # A column keeps four decimals: what counts of a Decimal is its value, not how many zeros it ends with.
+        # A column keeps four decimals: what counts of a Decimal is its value, not how many zeros it ends
+        # with.
         value = quantize(value, currency) if value == quantize(value, currency) else value
     number = parse_decimal(value, pointer=pointer, places=exponent(currency))
     if number < 0 and not allow_negative:

@@ -1,4 +1,6 @@
-"""The tables. Importing this package maps all of them; import a class from here, its enums from its own module."""
+"""The tables. Importing this package maps all of them; import a class from here, its enums from its own
+module.
+"""
 
 from app.models.audit import AuditRecord
 from app.models.customers import Account, Customer

@@ -37,5 +37,7 @@ class Timestamped:
 
 
 def money(currency: str = "currency") -> dict[str, str]:
-    """Return the `info` hint that a column holds money in the currency named by that attribute (a dotted path is fine)."""
+    """Return the `info` hint that a column holds money in the currency named by that attribute (a dotted
+    path is fine).
+    """
     return {"money": currency}

@@ -141,7 +141,7 @@ class InvoiceSeries(Identified, Base):
 
 
 class BillingRun(Identified, Timestamped, Base):
-    """One pass over the accounts for one period. Resumable: what is still pending is done by the next pass."""
+    """One pass over the accounts for one period. Resumable: the next pass does what is still pending."""
 
     __tablename__ = "billing_runs"
     __table_args__ = (UniqueConstraint("period"),)
@@ -179,7 +179,9 @@ class BillingRunItem(Identified, Timestamped, Base):
 
 
 class Invoice(Identified, Timestamped, Base):
-    """A bill. A draft can change; once issued it has a number and an immutable snapshot, and is only ever paid or cancelled."""
+    """A bill. A draft can change; once issued it has a number and an immutable snapshot, and is only ever
+    paid or cancelled.
+    """
 
     __tablename__ = "invoices"
     __table_args__ = (
@@ -250,7 +252,9 @@ class Invoice(Identified, Timestamped, Base):
 
 
 class InvoiceLine(Identified, Base):
-    """One charge, with everything needed to explain it: version, component, tiers, and the hash of its events."""
+    """One charge, with everything needed to explain it: version, component, tiers, and the hash of its
+    events.
+    """
 
     __tablename__ = "invoice_lines"
     __table_args__ = (

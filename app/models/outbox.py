@@ -1,4 +1,4 @@
-"""What must happen after a commit, what was answered before, what was stored, and which scheduled work ran."""
+"""What must happen after a commit, what was answered before, what was stored, which scheduled work ran."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,9 @@ from app.models.base import CreatedAt, Identified
 
 
 class OutboxMessage(Identified, Base):
-    """A promise made inside a transaction and kept by a worker after it: a PDF, a mail, an outgoing webhook."""
+    """A promise made inside a transaction and kept by a worker after it: a PDF, a mail, an outgoing
+    webhook.
+    """
 
     __tablename__ = "outbox_messages"
     __table_args__ = (

@@ -38,8 +38,9 @@ class MessageStatus(StrEnum):
 
 
 class Payment(Identified, Timestamped, Base):
-    """One intent to take money, for a wallet or for an invoice. Committed before the gateway hears of it; its id is the
-    gateway's idempotency key (DOMAIN.md §8)."""
+    """One intent to take money, for a wallet or for an invoice. Committed before the gateway hears of it;
+    its id is the gateway's idempotency key (DOMAIN.md §8).
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -84,7 +85,9 @@ class Payment(Identified, Timestamped, Base):
 
 
 class WebhookMessage(Identified, Base):
-    """A verified message from a gateway, stored before it is acted on. `dedup_key` is semantic: payment and status."""
+    """A verified message from a gateway, stored before it is acted on. `dedup_key` is semantic: payment and
+    status.
+    """
 
     __tablename__ = "webhook_messages"
     __table_args__ = (

@@ -146,8 +146,9 @@ class PlanVersion(Identified, Timestamped, Base):
 class PriceComponent(Identified, Base):
     """One price of a version in one currency: a fixed fee, or a price model over a metric.
 
-    `terms` are the model's own fields as API.md §5 writes them (`unit`, `tiers`, `free_units` …; a fixed fee has `price`);
-    `filters` maps a dimension to the values it matches, and the most specific component wins.
+    `terms` are the model's own fields as API.md §5 writes them (`unit`, `tiers`, `free_units` …; a fixed
+    fee has `price`); `filters` maps a dimension to the values it matches, and the most specific component
+    wins.
     """
 
     __tablename__ = "price_components"

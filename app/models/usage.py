@@ -69,7 +69,9 @@ class UsageEvent(Base):
 
 
 class UsageDelta(Base):
-    """New usage not yet folded into a rollup: the metering work queue, claimed by DELETE … SKIP LOCKED … RETURNING."""
+    """New usage not yet folded into a rollup: the metering work queue, claimed by DELETE … SKIP LOCKED …
+    RETURNING.
+    """
 
     __tablename__ = "usage_deltas"
 
@@ -84,7 +86,9 @@ class UsageDelta(Base):
 
 
 class UsageRollup(Base):
-    """The usage of an account by metric, dimension values and 15-minute bucket (UTC, `[bucket_at, +15 min)`)."""
+    """The usage of an account by metric, dimension values and 15-minute bucket (UTC, `[bucket_at, +15
+    min)`).
+    """
 
     __tablename__ = "usage_rollups"
     __table_args__ = (Index("ix_usage_rollups_bucket_at", "bucket_at"),)
@@ -107,8 +111,9 @@ class UsageRollup(Base):
 class ChargePosition(Identified, Base):
     """The cumulative usage of one component in one period, and how much of its price has been asked for.
 
-    `charged_*` went to the wallet (prepaid), `invoiced_*` stands on issued invoices. What is still to be asked for is always
-    `price(quantity) − asked`, so amounts never drift and late events become a difference (DOMAIN.md §4).
+    `charged_*` went to the wallet (prepaid), `invoiced_*` stands on issued invoices. What is still to be
+    asked for is always `price(quantity) − asked`, so amounts never drift and late events become a
+    difference (DOMAIN.md §4).
     """
 
     __tablename__ = "charge_positions"

@@ -1,8 +1,8 @@
 """Prepaid money: wallets, the double-entry journals behind them, and the transactions people read.
 
-Postings are append-only (triggers refuse UPDATE, DELETE and TRUNCATE) and a deferred constraint trigger makes every journal
-sum to zero per currency. The wallet row caches the balance; its row lock serialises the wallet, which makes the gapless `seq`
-and the hash chain free (DOMAIN.md §5).
+Postings are append-only (triggers refuse UPDATE, DELETE and TRUNCATE) and a deferred constraint trigger
+makes every journal sum to zero per currency. The wallet row caches the balance; its row lock serialises the
+wallet, which makes the gapless `seq` and the hash chain free (DOMAIN.md §5).
 """
 
 from datetime import datetime
@@ -27,11 +27,12 @@ class WalletStatus(StrEnum):
 
 
 class Book(StrEnum):
-    """The side of the ledger a posting stands on. Amounts are credit-positive: what we owe or have earned is positive,
-    what we hold or are owed is negative, so a top-up of 100 is `wallet +100, cash −100`.
+    """The side of the ledger a posting stands on. Amounts are credit-positive: what we owe or have earned
+    is positive, what we hold or are owed is negative, so a top-up of 100 is `wallet +100, cash −100`.
 
-    `wallet` is what we owe the customer. `receivable` is usage the wallet could not pay, `invoiced` is that debt once it stands
-    on an invoice. `cash` is at the gateways and the bank, `revenue` is usage delivered, `adjustment` is staff credits and debits.
+    `wallet` is what we owe the customer. `receivable` is usage the wallet could not pay, `invoiced` is that
+    debt once it stands on an invoice. `cash` is at the gateways and the bank, `revenue` is usage delivered,
+    `adjustment` is staff credits and debits.
     """
 
     wallet = "wallet"
@@ -135,8 +136,10 @@ class Journal(Identified, Base):
 
 
 class Posting(Base):
-    """One side of a journal. The side on the wallet (else the first one) carries the wallet's `seq`, the balance after, and the
-    journal's link of the wallet's hash chain, which covers every side of the journal."""
+    """One side of a journal. The side on the wallet (else the first one) carries the wallet's `seq`, the
+    balance after, and the journal's link of the wallet's hash chain, which covers every side of the
+    journal.
+    """
 
     __tablename__ = "postings"
     __table_args__ = (
@@ -168,7 +171,8 @@ class Posting(Base):
 class WalletTransaction(Identified, Base):
     """A wallet's movement as people read it: kind, state, signed amount, and what it was for.
 
-    `explanation` of a usage deduction lists `{component, metric, period_start, quantity, amount}` of every position it paid.
+    `explanation` of a usage deduction lists `{component, metric, period_start, quantity, amount}` of every
+    position it paid.
     """
 
     __tablename__ = "wallet_transactions"

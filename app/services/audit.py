@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm.attributes import NO_VALUE
+from sqlalchemy.orm import LoaderCallableStatus
 
 from app import clock
 from app.db import Base, db
@@ -26,8 +26,9 @@ def record(
 ) -> AuditRecord:
     """Add the record of one change to the open transaction and return it.
 
-    `action` is `noun.past_participle` (`wallet.credited`); `subject` is the row it happened to, flushed by this call so that
-    it has its key; `before` and `after` hold plain values, by convention only what differs (see `changes`).
+    `action` is `noun.past_participle` (`wallet.credited`); `subject` is the row it happened to, flushed by
+    this call so that it has its key; `before` and `after` hold plain values, by convention only what
+    differs (see `changes`).
     """
     if subject in db.session.new:
         db.session.flush()
@@ -63,7 +64,11 @@ def changes(subject: Base) -> tuple[dict[str, Any], dict[str, Any]]:
         if not history.has_changes():
             continue
         secret = attribute.columns[0].info.get("secret")
-        old = history.deleted[0] if history.deleted and history.deleted[0] is not NO_VALUE else None
+        old = (
+            history.deleted[0]
+            if history.deleted and history.deleted[0] is not LoaderCallableStatus.NO_VALUE
+            else None
+        )
         before[attribute.key] = HIDDEN if secret else old
         after[attribute.key] = HIDDEN if secret else (history.added[0] if history.added else None)
     return before, after

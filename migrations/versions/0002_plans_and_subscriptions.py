@@ -19,8 +19,8 @@ BEGIN
     IF TG_OP = 'UPDATE' AND OLD.status = 'published' AND NEW.status IN ('published', 'retired')
        AND (to_jsonb(NEW) - 'status' - 'updated_at') = (to_jsonb(OLD) - 'status' - 'updated_at') THEN
         RETURN NEW;
-    END IF;
-    RAISE EXCEPTION 'plan version % is published and cannot change', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF; RAISE EXCEPTION 'plan version % is published and cannot change', OLD.id USING ERRCODE =
+    'restrict_violation';
 END $$;
 CREATE TRIGGER keep_published_versions BEFORE UPDATE OR DELETE ON plan_versions
     FOR EACH ROW EXECUTE FUNCTION keep_published_versions();
@@ -31,8 +31,10 @@ DECLARE
 BEGIN
     IF TG_OP = 'DELETE' THEN changed := OLD; ELSE changed := NEW; END IF;
     IF EXISTS (SELECT FROM plan_versions WHERE id = changed.plan_version_id AND status <> 'draft')
-       OR TG_OP = 'UPDATE' AND EXISTS (SELECT FROM plan_versions WHERE id = OLD.plan_version_id AND status <> 'draft') THEN
-        RAISE EXCEPTION 'plan version % is published and cannot change', changed.plan_version_id USING ERRCODE = 'restrict_violation';
+       OR TG_OP = 'UPDATE' AND EXISTS (SELECT FROM plan_versions WHERE id = OLD.plan_version_id AND status
+       <> 'draft') THEN
+        RAISE EXCEPTION 'plan version % is published and cannot change', changed.plan_version_id USING
+        ERRCODE = 'restrict_violation';
     END IF;
     RETURN changed;
 END $$;

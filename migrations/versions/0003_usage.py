@@ -11,7 +11,8 @@ depends_on = None
 
 KEY_PARTITIONS = 16
 
-# A month of events is a partition. ATTACH takes a weaker lock than CREATE … PARTITION OF, so ingest goes on meanwhile.
+# A month of events is a partition. ATTACH takes a weaker lock than CREATE … PARTITION OF, so ingest goes on
+# meanwhile.
 MONTHLY_PARTITIONS = """
 CREATE FUNCTION ensure_usage_partition(at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -36,8 +37,8 @@ APPEND_ONLY = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-END $$;
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON usage_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+END $$; CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON usage_events FOR EACH ROW EXECUTE FUNCTION
+refuse_change();
 """
 
 

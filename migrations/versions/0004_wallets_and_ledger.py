@@ -18,8 +18,9 @@ DECLARE
     sides bigint;
     same_currency bigint;
 BEGIN
-    IF TG_TABLE_NAME = 'journals' THEN journal := NEW.id; ELSE journal := NEW.journal_id; END IF;
-    SELECT sum(p.amount), count(*), count(*) FILTER (WHERE p.currency = j.currency) INTO total, sides, same_currency
+    IF TG_TABLE_NAME = 'journals' THEN journal := NEW.id; ELSE journal := NEW.journal_id; END IF; SELECT
+    sum(p.amount), count(*), count(*) FILTER (WHERE p.currency = j.currency) INTO total, sides,
+    same_currency
         FROM postings p JOIN journals j ON j.id = p.journal_id WHERE p.journal_id = journal;
     IF sides < 2 OR same_currency <> sides OR total <> 0 THEN
         RAISE EXCEPTION 'journal % does not balance', journal USING ERRCODE = 'check_violation';

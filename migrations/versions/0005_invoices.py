@@ -15,8 +15,8 @@ CREATE FUNCTION keep_issued_invoices() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.number IS NULL THEN
         RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-    END IF;
-    IF TG_OP = 'UPDATE' AND (to_jsonb(NEW) - 'status' - 'amount_paid' - 'updated_at') = (to_jsonb(OLD) - 'status' - 'amount_paid' - 'updated_at') THEN
+    END IF; IF TG_OP = 'UPDATE' AND (to_jsonb(NEW) - 'status' - 'amount_paid' - 'updated_at') =
+    (to_jsonb(OLD) - 'status' - 'amount_paid' - 'updated_at') THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'invoice % is issued and cannot change', OLD.number USING ERRCODE = 'restrict_violation';
@@ -30,7 +30,8 @@ DECLARE
 BEGIN
     IF TG_OP = 'DELETE' THEN changed := OLD; ELSE changed := NEW; END IF;
     IF EXISTS (SELECT FROM invoices WHERE id = changed.invoice_id AND number IS NOT NULL) THEN
-        RAISE EXCEPTION 'invoice % is issued and cannot change', changed.invoice_id USING ERRCODE = 'restrict_violation';
+        RAISE EXCEPTION 'invoice % is issued and cannot change', changed.invoice_id USING ERRCODE =
+        'restrict_violation';
     END IF;
     RETURN changed;
 END $$;

@@ -9,9 +9,9 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = """
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON audit_records FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_records FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+APPEND_ONLY = """ CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON audit_records FOR EACH ROW EXECUTE
+FUNCTION refuse_change(); CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_records FOR EACH STATEMENT
+EXECUTE FUNCTION refuse_change();
 """
 
 
