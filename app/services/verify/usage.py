@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, select
 
 from app.db import db
 from app.domain.money import plain, quantize
@@ -46,10 +46,10 @@ METERED_ACCOUNTS = """
     ) AS metered ORDER BY account_id
 """
 
-ROLLUPS = text("""
+ROLLUPS = """
     SELECT account_id, metric_id, bucket_at, dimensions::text AS dimensions, quantity, events
     FROM usage_rollups WHERE account_id = ANY(:accounts)
-""")
+"""
 
 UNPOSTED = """
     SELECT a.id, coalesce(c.charged, 0) AS charged, coalesce(p.posted, 0) AS posted
@@ -91,7 +91,7 @@ def positions(findings: Findings, at: datetime) -> None:
         accounts = [row.account_id for row in rows]
         tariffs.load(accounts)
         wanted: dict[tuple[UUID, UUID, datetime], tuple[Decimal, int]] = {}
-        for row in db.session.execute(ROLLUPS, {"accounts": accounts}):
+        for row in stream(ROLLUPS, accounts=accounts):
             place = tariffs.place(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
             if place is None:
                 findings.count("rollups without a price")
