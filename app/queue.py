@@ -16,7 +16,8 @@ from app.config import current_settings
 from app.db import after_commit
 
 QUEUES = ("metering", "billing", "documents", "default")
-WAKE_UP_SECONDS = 60
+# A mark whose wake-up was lost with its worker stands in the way this long; a second wake-up does no harm.
+WAKE_UP_SECONDS = 15
 
 log = logging.getLogger(__name__)
 
