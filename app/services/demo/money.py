@@ -25,7 +25,7 @@ DAYS = 27
 # What a message costs on the starter plan, the channels mixed as `usage.CHANNELS` mixes them.
 PRICE = {"INR": Decimal("0.213"), "USD": Decimal("0.00633"), "IDR": Decimal(294)}
 # What is put into a wallet on the first day of each month, as percent of a month's usage.
-FILLED = {"full": (180, 140, 140), "low": (115, 105, 105), "empty": (60, 50, 0)}
+FILLED = {"full": (180, 140, 140), "low": (125, 125, 125), "empty": (60, 50, 0)}
 # On which day after the invoice it is paid, and how much of it in percent.
 PAID = {"prompt": (8, 100), "late": (24, 100), "partly": (13, 50), "full": (4, 100), "low": (11, 100)}
 # Invoices of the first of a month are due on its 16th.
