@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from flask import current_app, url_for
 from flask_admin.contrib.sqla import ModelView
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement
 
 from admin_views import formatters, loading
@@ -157,6 +157,11 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         """Return a value as it reads in the list, or in full on the record's page."""
         made = self.formats.get(name)
         return made(record) if made is not None else formatters.cell(self.model, record, name, full=full)
+
+    def leading_cell(self, record: Base, name: str) -> Markup:
+        """Return the first cell of a row as it reads inside the link to the record."""
+        shown = self.cell(record, name)
+        return escape(shown.striptags()) if "<a " in shown else shown
 
     def is_number(self, name: str) -> bool:
         """Tell whether a column stands at the end of its cell."""

@@ -84,7 +84,9 @@ def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Marku
         prefix = path.rpartition(".")[0]
         return money(value, resolve(row, f"{prefix}.{owner}" if prefix else owner))
     if hint(model, path, "format") == "country":
-        return Markup('<span title="{}">{}</span>').format(value, COUNTRY_NAMES.get(value, value))
+        return Markup('<span class="text-nowrap" title="{}">{}</span>').format(
+            value, COUNTRY_NAMES.get(value, value)
+        )
     return _by_type(value, path, full)
 
 

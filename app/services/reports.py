@@ -4,6 +4,7 @@ from events.
 Two currencies are never added: every figure of money comes once per currency (DOMAIN.md §1).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -99,6 +100,7 @@ class Series:
 
     labels: list[str]
     lines: list[tuple[str, list[Decimal]]]
+    unit: str = ""
 
     @property
     def series(self) -> list[dict[str, Any]]:
@@ -144,24 +146,31 @@ def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
 
 
 def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Series:
-    """Return how many events each of the busiest metrics had, by day in `zone`, from the rollups."""
+    """Return the quantity of the busiest metrics by day in `zone`, from the 15-minute rollups.
+
+    Only metrics counted in the unit of the one with the most events: messages and bytes have no common axis.
+    """
     first = today - timedelta(days=days - 1)
     since = datetime.combine(first, time(), ZoneInfo(zone))
     day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
     query = (
-        select(Metric.name, day, func.sum(UsageRollup.events))
+        select(Metric.name, Metric.unit, day, func.sum(UsageRollup.quantity), func.sum(UsageRollup.events))
         .join(Metric, Metric.id == UsageRollup.metric_id)
         .where(UsageRollup.bucket_at >= since)
-        .group_by(Metric.name, day)
+        .group_by(Metric.name, Metric.unit, day)
     )
-    by_metric: dict[str, dict[date, Decimal]] = {}
-    for name, on, events in db.session.execute(query):
-        by_metric.setdefault(name, {})[on] = Decimal(events)
+    by_metric: dict[tuple[str, str], dict[date, Decimal]] = {}
+    events: Counter[tuple[str, str]] = Counter()
+    for name, unit, on, quantity, count in db.session.execute(query):
+        by_metric.setdefault((name, unit), {})[on] = quantity
+        events[name, unit] += count
+    busiest = [metric for metric, _ in events.most_common()]
+    alike = [metric for metric in busiest if metric[1] == busiest[0][1]][:most]
     axis = [first + timedelta(days=number) for number in range(days)]
-    busiest = sorted(by_metric, key=lambda name: -sum(by_metric[name].values()))[:most]
     return Series(
         [f"{on.day} {on:%b}" for on in axis],
-        [(name, [by_metric[name].get(on, Decimal(0)) for on in axis]) for name in busiest],
+        [(metric[0], [by_metric[metric].get(on, Decimal(0)) for on in axis]) for metric in alike],
+        unit=busiest[0][1] if busiest else "",
     )
 
 

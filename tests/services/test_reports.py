@@ -117,18 +117,21 @@ def test_usage_by_day_follows_the_days_of_the_zone_and_reads_no_events(
 ) -> None:
     account = factories.make_account()
     calls, mails = factories.make_metric(name="Calls"), factories.make_metric(name="Mails")
+    traffic = factories.make_metric(name="Traffic", unit="byte")
     for metric, at, events in (
+        (traffic, datetime(2026, 11, 21, 12, tzinfo=UTC), 1),
         (calls, datetime(2026, 11, 21, 18, 15, tzinfo=UTC), 3),
         (calls, datetime(2026, 11, 21, 18, 30, tzinfo=UTC), 5),
         (mails, datetime(2026, 11, 20, 12, tzinfo=UTC), 1),
         (calls, datetime(2026, 10, 1, tzinfo=UTC), 99),
     ):
         values = {"account_id": account.id, "metric_id": metric.id, "bucket_at": at, "dimensions": {}}
-        db.session.execute(insert(UsageRollup).values(**values, quantity=events, events=events))
+        db.session.execute(insert(UsageRollup).values(**values, quantity=events * 2, events=events))
     with query_counter() as queries:
         chart = reports.usage_by_day(TODAY, "Asia/Kolkata", days=3)
     assert chart.labels == ["20 Nov", "21 Nov", "22 Nov"]
-    assert chart.lines == [("Calls", [0, 3, 5]), ("Mails", [1, 0, 0])]
+    assert chart.lines == [("Calls", [0, 6, 10]), ("Mails", [2, 0, 0])]
+    assert chart.unit == "message"
     assert [sql for sql in queries if "usage_events" in sql] == []
 
 
