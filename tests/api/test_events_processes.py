@@ -1,11 +1,14 @@
 """The door under fire: a real web server, many senders with shuffled duplicates, connections that are cut."""
 
 import json
+import os
+import signal
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from random import Random
 from urllib.parse import urlsplit
 
@@ -14,6 +17,7 @@ import pytest
 
 from app import clock
 from app.db import transaction
+from app.embedded.processes import session_members
 from app.services import keys
 from tests import factories
 from tests.api.conftest import TEST
@@ -24,6 +28,8 @@ pytestmark = pytest.mark.processes
 SENDERS = 16
 DELIVERIES = 4
 EVENTS = 1_000
+WORKERS = 2
+PATIENCE_SECONDS = 120
 CUT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = %s
@@ -48,11 +54,20 @@ class Sender:
     def deliver(self, events: Sequence[dict[str, str]], sizes: Iterator[int]) -> Counter[str]:
         """Deliver all events in batches, each until it is confirmed; count what was answered."""
         answers: Counter[str] = Counter()
+        pause, until = threading.Event(), time.monotonic() + PATIENCE_SECONDS
         connection = HTTPConnection(self.host, timeout=30)
         waiting = list(events)
         while waiting:
             size = next(sizes)
-            status, body = self.post(connection, waiting[:size])
+            try:
+                status, body = self.post(connection, waiting[:size])
+            except (OSError, HTTPException):
+                # Nobody knows what became of it, so the same is sent again.
+                connection.close()
+                answers["broken"] += 1
+                assert not pause.wait(0.05)
+                assert time.monotonic() < until, "the server does not come back"
+                continue
             answers[str(status)] += 1
             if status == 503:
                 continue
@@ -111,7 +126,7 @@ def stored(own: OwnDatabase) -> tuple[int, int, int]:
 def test_shuffled_duplicates_from_sixteen_senders_count_once_each(
     own_database: OwnDatabase, secret: str
 ) -> None:
-    url = own_database.start_web(workers=2)
+    url = own_database.start_web(workers=WORKERS)
 
     answers = send_shuffled(url, secret)
 
@@ -123,26 +138,55 @@ def test_shuffled_duplicates_from_sixteen_senders_count_once_each(
     assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
 
 
+def send_while(disturb: Callable[[threading.Event], int], url: str, secret: str) -> Counter[str]:
+    """Deliver everything while `disturb` does its work, which must have struck."""
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        disturbing = pool.submit(disturb, over)
+        try:
+            answers = send_shuffled(url, secret)
+        finally:
+            over.set()
+        assert disturbing.result() > 0
+    return answers
+
+
 def test_every_confirmed_event_counts_exactly_once_though_connections_are_cut(
     own_database: OwnDatabase, secret: str
 ) -> None:
-    url = own_database.start_web(workers=2)
-    over = threading.Event()
-
-    def cut() -> int:
+    def cut(over: threading.Event) -> int:
         cuts = 0
         with psycopg.connect(own_database.url, autocommit=True, application_name="scissors") as connection:
             while not over.wait(0.1):
                 cuts += len(connection.execute(CUT, ("otpless-billing",)).fetchall())
         return cuts
 
-    with ThreadPoolExecutor(1) as scissors:
-        cutting = scissors.submit(cut)
-        answers = send_shuffled(url, secret)
-        over.set()
-        cuts = cutting.result()
+    answers = send_while(cut, own_database.start_web(workers=WORKERS), secret)
 
-    assert cuts > 0
     # What was applied but not confirmed is a duplicate to the sender who tries again.
+    assert answers["accepted"] + answers["duplicate"] == EVENTS * DELIVERIES
+    assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
+
+
+def test_every_confirmed_event_counts_exactly_once_though_web_workers_are_killed(
+    own_database: OwnDatabase, secret: str
+) -> None:
+    url = own_database.start_web("--respawn-failed-workers", workers=WORKERS)
+    web = own_database.processes[-1].pid
+    assert web is not None
+
+    first = [pid for pid in session_members(web) if pid != web]
+
+    def kill(over: threading.Event) -> int:
+        kills = 0
+        while first and not over.wait(0.5):
+            if len(session_members(web)) == 1 + WORKERS:
+                os.kill(first.pop(), signal.SIGKILL)
+                kills += 1
+        return kills
+
+    answers = send_while(kill, url, secret)
+
+    assert answers["broken"] > 0
     assert answers["accepted"] + answers["duplicate"] == EVENTS * DELIVERIES
     assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
