@@ -85,15 +85,26 @@ def store(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Outc
     Raises:
         psycopg.Error: nothing of `rows` is stored once the caller rolls back.
     """
-    firsts: dict[tuple[UUID, str], Row] = {}
-    for row in rows:
-        firsts.setdefault((row.account_id, row.event_id), row)
+    firsts = _firsts(rows)
     keys = sorted(firsts)
     refused = connection.execute(STORE, _parameters([firsts[key] for key in keys])).fetchall()
     known = [keys[n - 1] for (n,) in refused]
     if not known and len(keys) == len(rows):
         return [ACCEPTED] * len(rows)
     return _outcomes(rows, firsts, _find_first_bodies(connection, known))
+
+
+def foresee(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Outcome]:
+    """Return the outcomes that `store` would give now; nothing is stored."""
+    firsts = _firsts(rows)
+    return _outcomes(rows, firsts, _find_first_bodies(connection, sorted(firsts)))
+
+
+def _firsts(rows: Sequence[Row]) -> dict[tuple[UUID, str], Row]:
+    firsts: dict[tuple[UUID, str], Row] = {}
+    for row in rows:
+        firsts.setdefault((row.account_id, row.event_id), row)
+    return firsts
 
 
 def _outcomes(

@@ -5,7 +5,7 @@ Check and match in memory, store by one statement, keep what was refused as dead
 never stops its neighbours. Callers are the API, the import command and the replay of dead letters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -18,17 +18,19 @@ from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.config import current_settings
+from app.db import raw_transaction
 from app.domain.aggregations import aggregations
 from app.domain.errors import RuleBroken
 from app.domain.events import ParsedEvent, Rejection, parse_event
 from app.domain.periods import bucket_start
 from app.domain.rating import dimension_values
 from app.errors import Unavailable
+from app.ids import new_id
 from app.models import Metric, UsageEvent
 from app.permissions import Actor
 from app.services.event_letters import keep
 from app.services.event_names import Names, look_up
-from app.services.event_store import Row
+from app.services.event_store import Row, foresee
 from app.services.event_writer import AWAY, UNKNOWN, write
 
 UNKNOWN_ACCOUNT = "unknown_account"
@@ -85,6 +87,42 @@ def ingest(
         Unavailable: the outcome is unknown; the same events may be sent again.
     """
     at = at or clock.now()
+    try:
+        taken, rows, rejected = _read(events, actor=actor, max_age=max_age, at=at)
+        outcomes = write(rows)
+        if keep_rejected and rejected:
+            keep([(events[one.position], one) for one in rejected], source=source, at=at)
+    except AWAY as error:
+        raise Unavailable(UNKNOWN) from error
+    return _answers(taken, outcomes, rejected, len(events))
+
+
+def check(events: Sequence[Any], *, actor: Actor, at: datetime, expected: Iterable[str] = ()) -> list[Result]:
+    """Return the answers that `ingest` would give to events of any age; nothing is stored or kept.
+
+    `expected` are the references of accounts that will have been made by then.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    try:
+        taken, rows, rejected = _read(events, actor=actor, max_age=None, at=at, expected=expected)
+        with raw_transaction() as connection:
+            outcomes = foresee(connection, rows)
+    except AWAY as error:
+        raise Unavailable("The database is away. Check again a little later.") from error
+    return _answers(taken, outcomes, rejected, len(events))
+
+
+def _read(
+    events: Sequence[Any],
+    *,
+    actor: Actor,
+    max_age: timedelta | None,
+    at: datetime,
+    expected: Iterable[str] = (),
+) -> tuple[list[ParsedEvent], list[Row], list[Rejection]]:
+    """Return the events that can be stored, their rows, and the refusals of the others."""
     ahead = timedelta(seconds=current_settings().event_max_ahead_seconds)
     parsed: list[ParsedEvent] = []
     rejected: list[Rejection] = []
@@ -94,15 +132,11 @@ def ingest(
             parsed.append(event)
         else:
             rejected.append(event)
-    try:
-        names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
-        taken, rows = _match_all(parsed, names, actor, rejected)
-        outcomes = write(rows)
-        if keep_rejected and rejected:
-            keep([(events[one.position], one) for one in rejected], source=source, at=at)
-    except AWAY as error:
-        raise Unavailable(UNKNOWN) from error
-    return _answers(taken, outcomes, rejected, len(events))
+    names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
+    if to_come := {reference: new_id() for reference in expected}:
+        names = Names({**to_come, **names.accounts}, names.metrics)
+    taken, rows = _match_all(parsed, names, actor, rejected)
+    return taken, rows, rejected
 
 
 def _match_all(

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.db import db
 from app.domain.errors import RuleBroken
 from app.domain.events import LONGEST_NAME, read_instant
-from app.errors import Invalid
+from app.errors import FieldError, Invalid
 from app.models import Metric
 from app.permissions import Actor
 from app.services import events, metrics
@@ -79,6 +79,20 @@ class Report:
         """How many events have got their answer."""
         return self.accepted + self.duplicates + self.rejected
 
+    def count(self, results: Iterable[events.Result]) -> None:
+        """Add the answers to some events."""
+        for result in results:
+            if result.status is events.Status.accepted:
+                self.accepted += 1
+            elif result.status is events.Status.duplicate:
+                self.duplicates += 1
+                self.conflicts += result.conflict
+            else:
+                code = result.code or "invalid"
+                self.rejected += 1
+                self.reasons[code] += 1
+                self.examples.setdefault(code, result.message or "")
+
 
 def prepare(
     path: Path,
@@ -116,10 +130,9 @@ def prepare(
             seen = [min(instant, *seen[:1]), max(instant, *seen[1:])] if seen else [instant, instant]
             old += max_age is not None and at - instant > max_age
     if old and max_age is not None:
-        raise TooOld(
-            f"{old:,} of {survey.rows:,} rows are more than {max_age.days} days old: "
-            "add --backfill to take them."
-        )
+        found = f"{old:,} of {survey.rows:,} rows are more than {max_age.days} days old"
+        at_field = FieldError("/backfill", TooOld.code, f"{found}. Tick this to take them.")
+        raise TooOld(f"{found}: add --backfill to take them.", fields=[at_field])
     first, last = seen or (None, None)
     return Import(survey, mapping, frozenset(senders), first, last)
 
@@ -130,17 +143,7 @@ def store(batch: Sequence[RawEvent], report: Report, *, actor: Actor, at: dateti
     Raises:
         Unavailable: the outcome is unknown; import the file again.
     """
-    for result in events.ingest(batch, source=SOURCE, actor=actor, at=at):
-        if result.status is events.Status.accepted:
-            report.accepted += 1
-        elif result.status is events.Status.duplicate:
-            report.duplicates += 1
-            report.conflicts += result.conflict
-        else:
-            code = result.code or "invalid"
-            report.rejected += 1
-            report.reasons[code] += 1
-            report.examples.setdefault(code, result.message or "")
+    report.count(events.ingest(batch, source=SOURCE, actor=actor, at=at))
 
 
 def _events(survey: Survey, mapping: EventMapping) -> Iterator[RawEvent]:
