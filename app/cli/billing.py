@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy import select
 
 from app import clock
 from app.cli.console import actor, command, progress, say, table
-from app.db import in_transaction
+from app.db import db, in_transaction
 from app.formatting import format_money
+from app.models import BillingRun
 from app.models.invoices import ItemStatus
 from app.services import accounts
 from app.services import billing as billing_runs
@@ -29,8 +31,8 @@ billing = AppGroup("billing", help="Billing runs.")
 def run(period: str, references: tuple[str, ...], dry_run: bool) -> None:
     """Make one invoice for each account that owes for a month.
 
-    A run that was interrupted goes on when it is started again; two at once share the work; a month that is
-    billed already makes nothing. The PDFs follow by the workers. Exits with 1 if an account failed or was
+    A run that was interrupted goes on when it is started again; a running worker takes its share; a month
+    that is billed already makes nothing. The PDFs follow by the workers. Exits with 1 if an account failed or was
     parked for a person to look at.
 
     \b
@@ -41,8 +43,18 @@ def run(period: str, references: tuple[str, ...], dry_run: bool) -> None:
     steps = billing_runs.run(period, at=clock.now(), actor=actor(), accounts=only, dry_run=dry_run)
     told = _follow(steps)
     _tell(told, period, dry_run)
+    if not dry_run:
+        say(f"  the whole run: {in_transaction(lambda: _whole_run(period))}")
     if any(step.status in {ItemStatus.failed, ItemStatus.parked} for step in told):
         raise click.exceptions.Exit(1)
+
+
+def _whole_run(period: str) -> str:
+    """Return how all accounts of a run stand, those included that workers or earlier commands did."""
+    run_id = db.session.scalars(select(BillingRun.id).where(BillingRun.period == period)).one()
+    counts = billing_runs.progress(run_id)
+    stands = [f"{number:,} {str(status).replace('_', ' ')}" for status, number in counts.items() if number]
+    return ", ".join(stands) or "nobody owes anything"
 
 
 def _follow(steps: Iterable[Step]) -> list[Step]:

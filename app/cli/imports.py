@@ -8,11 +8,8 @@ from app import clock
 from app.cli.console import actor, command, progress, say, table
 from app.cli.work import drain
 from app.db import in_transaction
-from app.models import Account
 from app.services import events, imports
 from app.services.imports import Import, Report, accounts
-
-ACCOUNTS_TOGETHER = 500
 
 
 @click.command("import-events")
@@ -73,14 +70,9 @@ def _make_accounts(job: Import, plan: str) -> int:
     since = job.earliest_at or clock.now()
     unknown = in_transaction(job.unknown)
 
-    def make(references: list[str]) -> list[Account]:
-        return accounts.make(references, accounts.choose_version(plan, since), since=since, actor=actor())
-
     with progress("Making accounts", len(unknown)) as advance:
-        for start in range(0, len(unknown), ACCOUNTS_TOGETHER):
-            together = unknown[start : start + ACCOUNTS_TOGETHER]
-            in_transaction(lambda chosen=together: make(chosen))  # type: ignore[misc]
-            advance(len(together))
+        for count in accounts.make_all(unknown, plan, since=since, actor=actor()):
+            advance(count)
     return len(unknown)
 
 

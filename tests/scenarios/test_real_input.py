@@ -96,6 +96,7 @@ def test_the_traffic_of_a_site_is_imported_billed_and_verified(app: Flask) -> No
 
     said = run(app, "billing", "run", "--period", "2015-05").stdout
     assert "2015-05: 0 accounts, 0 invoices issued" in said
+    assert "the whole run: 1,753 issued" in said
     assert count(Invoice) == CLIENTS
 
     said = run(app, "verify").stdout
