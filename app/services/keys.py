@@ -26,14 +26,17 @@ SECRET = re.compile(r"otpb_([a-z0-9]{10})_([A-Za-z0-9_-]{43})")
 PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 # A revocation is effective in every process after this long at most.
 REMEMBERED_SECONDS = 5.0
+# From here on one request asks again, and the others need not.
+RENEWED_SECONDS = 3.0
 MOST_REMEMBERED = 10_000
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Recognised:
     actor: Actor
     expires_at: datetime | None
+    renew_at: float
     until: float
 
 
@@ -118,9 +121,8 @@ def find_by_secret(secret: str) -> ApiKey | None:
     match = SECRET.fullmatch(secret)
     if match is None:
         return None
-    key = db.session.scalar(
-        select(ApiKey).where(ApiKey.prefix == match.group(1), ApiKey.kind == KeyKind.bearer)
-    )
+    query = select(ApiKey).where(ApiKey.prefix == match.group(1), ApiKey.kind == KeyKind.bearer)
+    key = db.session.scalar(query.execution_options(populate_existing=True))
     if key is None or not hmac.compare_digest(key.secret_hash, hash_secret(secret)):
         return None
     return key
@@ -128,8 +130,11 @@ def find_by_secret(secret: str) -> ApiKey | None:
 
 def remembered(secret: str, *, at: datetime) -> Actor | None:
     """Return who this bearer secret stood for at most 5 seconds ago, without asking the database."""
-    known = _recognised.get(_memory_key(secret))
-    if known is None or known.until < time.monotonic() or is_isolated():
+    known, now = _recognised.get(_memory_key(secret)), time.monotonic()
+    if known is None or known.until < now or is_isolated():
+        return None
+    if known.renew_at < now:
+        known.renew_at = known.until
         return None
     return None if known.expires_at is not None and known.expires_at <= at else known.actor
 
@@ -153,8 +158,10 @@ def recognise(secret: str, *, at: datetime) -> Actor | None:
     if len(_recognised) >= MOST_REMEMBERED:
         _recognised.clear()
     if not is_isolated():
-        until = time.monotonic() + REMEMBERED_SECONDS
-        _recognised[_memory_key(secret)] = _Recognised(actor, key.expires_at, until)
+        now = time.monotonic()
+        _recognised[_memory_key(secret)] = _Recognised(
+            actor, key.expires_at, now + RENEWED_SECONDS, now + REMEMBERED_SECONDS
+        )
     _note_use(key, at)
     return actor
 
