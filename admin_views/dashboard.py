@@ -30,6 +30,7 @@ def quick_actions() -> list[dict[str, str]]:
             "icon": "player-play",
             "url": url_for("admin_billing-runs.operation_view", operation="start"),
         },
+        {"label": "Import data", "icon": "file-import", "url": url_for("admin_import.index")},
     ]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from admin_views import queues
 from admin_views.base import ModelScreen
 from admin_views.dashboard import Dashboard
+from admin_views.imports import ImportView
 from admin_views.keys import key_columns
 from admin_views.registry import SCREENS
 from app.db import Base
@@ -33,7 +34,9 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    app.extensions["admin_pages"] = [home]
+    imports = ImportView()
+    admin.add_view(imports)
+    app.extensions["admin_pages"] = [home, imports]
     for model in showable():
         cls = SCREENS.get(model.__name__) or unspoken(model)
         screens[model] = cls(model, cls.declared)

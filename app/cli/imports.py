@@ -69,7 +69,6 @@ def import_events(
 def _make_accounts(job: Import, plan: str) -> int:
     since = job.earliest_at or clock.now()
     unknown = in_transaction(job.unknown)
-
     with progress("Making accounts", len(unknown)) as advance:
         for count in accounts.make_all(unknown, plan, since=since, actor=actor()):
             advance(count)
