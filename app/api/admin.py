@@ -10,6 +10,7 @@ from app.api.body import Body, Instant, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import paginate, related, resource, success
 from app.api.guards import current_actor, get_account, guard
+from app.api.serializers import need_staff
 from app.db import in_transaction, transaction
 from app.models import ApiKey, DeadLetter
 from app.services import dead_letters, keys
@@ -40,6 +41,7 @@ class NewKey(Body):
 @endpoint("List dead letters", query=LettersQuery, answers="dead_letter", many=True)
 def list_dead_letters(query: LettersQuery) -> Response:
     """Refused events with the reason, the newest first."""
+    need_staff("Dead letters")
     chosen = dead_letters.list_query(status=query.status, code=query.code, account=query.account)
     rows, cursor = paginate(chosen, query, (DeadLetter.last_seen_at, DeadLetter.id))
     return success([_letter(row) for row in rows], next_cursor=cursor)
@@ -50,6 +52,7 @@ def list_dead_letters(query: LettersQuery) -> Response:
 @endpoint("Show a dead letter", answers="dead_letter")
 def show_dead_letter(letter_id: UUID) -> Response:
     """The refused event as it came, and why it was refused."""
+    need_staff("Dead letters")
     return success(_letter(dead_letters.get(letter_id)))
 
 
@@ -58,6 +61,7 @@ def show_dead_letter(letter_id: UUID) -> Response:
 @endpoint("Replay a dead letter", answers="dead_letter")
 def replay_dead_letter(letter_id: UUID) -> Response:
     """Send the event again. It counts once, however often it is replayed; refused again, it stays open."""
+    need_staff("Dead letters")
 
     def replay() -> DeadLetter:
         return dead_letters.replay(dead_letters.get(letter_id), actor=current_actor(), at=clock.now())
@@ -70,6 +74,7 @@ def replay_dead_letter(letter_id: UUID) -> Response:
 @endpoint("Discard a dead letter", answers="dead_letter")
 def discard_dead_letter(letter_id: UUID) -> Response:
     """Decide that the event never counts."""
+    need_staff("Dead letters")
 
     def discard() -> DeadLetter:
         return dead_letters.discard(dead_letters.get(letter_id), actor=current_actor(), at=clock.now())

@@ -12,12 +12,12 @@ from app.api.body import Body, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, guard, limit_to_caller
+from app.api.serializers import need_staff
 from app.db import db, in_transaction
 from app.domain.money import parse_money
-from app.errors import Forbidden, Invalid, NotFound
+from app.errors import Invalid, NotFound
 from app.models import Invoice, Payment, Wallet
 from app.models.payments import PaymentStatus
-from app.permissions import Role
 from app.services import payments
 
 blueprint = Blueprint("payments", __name__)
@@ -125,8 +125,7 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
 
 
 def _record(body: NewPayment) -> Payment:
-    if current_actor().role is Role.customer:
-        raise Forbidden("Only staff and services record money that came by bank.")
+    need_staff("Recording money that came by bank")
     if body.invoice_id is None:
         raise Invalid.at("/wallet_id", "Money that came by bank for a wallet is given as a top-up by staff.")
     invoice = _own(Invoice, body.invoice_id, "invoice")

@@ -13,13 +13,14 @@ from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.api.idempotency import idempotent
+from app.api.payments import payment_resource
+from app.api.serializers import need_staff
 from app.config import current_settings
 from app.db import db
 from app.domain.money import parse_money
-from app.errors import Forbidden, GatewayRefused, Invalid, NotFound
+from app.errors import GatewayRefused, Invalid, NotFound
 from app.gateways.payments import open_gateway, payment_gateways
-from app.models import Payment, Wallet, WalletTransaction
-from app.permissions import Role
+from app.models import Wallet, WalletTransaction
 from app.services import payments, wallets
 from app.services.movements import available_in
 
@@ -89,7 +90,7 @@ def list_wallets(query: ListQuery) -> Response:
 @endpoint("Open a wallet", body=NewWallet, answers="wallet", status=201)
 def open_wallet(body: NewWallet) -> Response:
     """A prepaid account has one already."""
-    _need_staff()
+    need_staff("Opening wallets")
     account = get_account(body.account_id)
     wallet = wallets.open(account, currency=body.currency, actor=current_actor(), at=clock.now())
     return success(_wallet(wallet), 201)
@@ -110,10 +111,10 @@ def read_wallet(wallet_id: UUID) -> Response:
 @endpoint("Change the limits of a wallet", body=Limits, answers="wallet")
 def change_wallet(wallet_id: UUID, body: Limits) -> Response:
     """An overdraft is for staff and services to give."""
-    values = given(body)
+    wallet, values = _get(wallet_id), given(body)
     if "overdraft_limit" in values:
-        _need_staff()
-    return success(_wallet(wallets.set_limits(_get(wallet_id), values, actor=current_actor())))
+        need_staff("An overdraft")
+    return success(_wallet(wallets.set_limits(wallet, values, actor=current_actor())))
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/transactions")
@@ -133,8 +134,9 @@ def list_transactions(wallet_id: UUID, query: Page) -> Response:
 @endpoint("Credit a wallet", body=Movement, answers="wallet_transaction", status=201)
 def credit(wallet_id: UUID, body: Movement) -> Response:
     """Money that nobody paid. What usage owes is paid from it at once."""
-    _need_staff()
-    made = wallets.credit(_get(wallet_id), _amount(body.amount), **_told(body, "Credit"))
+    wallet = _get(wallet_id)
+    need_staff("Crediting")
+    made = wallets.credit(wallet, _amount(body.amount), **_told(body, "Credit"))
     return success(_transaction(made), 201)
 
 
@@ -144,8 +146,9 @@ def credit(wallet_id: UUID, body: Movement) -> Response:
 @endpoint("Debit a wallet", body=Movement, answers="wallet_transaction", status=201)
 def debit(wallet_id: UUID, body: Movement) -> Response:
     """409 `insufficient_funds`, and nothing written, where less is available."""
-    _need_staff()
-    made = wallets.debit(_get(wallet_id), _amount(body.amount), **_told(body, "Debit"))
+    wallet = _get(wallet_id)
+    need_staff("Debiting")
+    made = wallets.debit(wallet, _amount(body.amount), **_told(body, "Debit"))
     return success(_transaction(made), 201)
 
 
@@ -155,8 +158,8 @@ def debit(wallet_id: UUID, body: Movement) -> Response:
 @endpoint("Reverse a transaction", body=Reversal, answers="wallet_transaction", status=201)
 def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
     """The transaction stays, marked as reversed; the answer is the new one that takes its money back."""
-    _need_staff()
     wallet = _get(wallet_id)
+    need_staff("Reversing")
     original = db.session.get(WalletTransaction, transaction_id)
     if original is None or original.wallet_id != wallet.id:
         raise NotFound("There is no such transaction.")
@@ -180,7 +183,7 @@ def top_up(wallet_id: UUID, body: TopUp) -> Response:
         actor=current_actor(),
         key=request.headers.get("Idempotency-Key"),
     )
-    return success(_payment(payment), 201)
+    return success(payment_resource(payment), 201)
 
 
 def _get(wallet_id: UUID) -> Wallet:
@@ -190,11 +193,6 @@ def _get(wallet_id: UUID) -> Wallet:
     if wallet is None:
         raise NotFound("There is no such wallet.")
     return wallet
-
-
-def _need_staff() -> None:
-    if current_actor().role is Role.customer:
-        raise Forbidden("A customer tops a wallet up; this is for staff and services.")
 
 
 def _amount(value: Any) -> object:
@@ -252,17 +250,3 @@ def _transaction(row: WalletTransaction) -> dict[str, Any]:
         "reverses": related("wallet_transaction", row.reverses_id),
     }
     return resource("wallet_transaction", row.id, attributes, relationships)
-
-
-def _payment(row: Payment) -> dict[str, Any]:
-    attributes = {
-        "gateway": row.gateway,
-        "status": row.status,
-        "amount": decimal_text(row.amount, row.currency),
-        "currency": row.currency,
-        "wallet_id": row.wallet_id,
-        "invoice_id": row.invoice_id,
-        "checkout_url": row.checkout_url,
-        "reason": row.reason,
-    }
-    return resource("payment", row.id, attributes, {"wallet": related("wallet", row.wallet_id)})

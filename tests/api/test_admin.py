@@ -100,6 +100,18 @@ def test_reading_does_not_let_replay(new_caller: NewCaller, session: Session, le
     assert letter.status == "open"
 
 
+def test_a_key_of_one_account_sees_and_moves_no_dead_letter(
+    new_caller: NewCaller, letter: DeadLetter
+) -> None:
+    bound = new_caller("all", account=factories.make_account(external_id="globex"))
+
+    for path in ("", f"/{letter.id}"):
+        assert bound.get(f"/admin/dead-letters{path}").status_code == 403
+    for act in ("replay", "discard"):
+        assert bound.post(f"/admin/dead-letters/{letter.id}/{act}").status_code == 403
+    assert letter.status == "open"
+
+
 @pytest.mark.parametrize("act", ["replay", "discard"])
 def test_an_unknown_letter_is_404(act: str, caller: Caller) -> None:
     response = caller.post(f"/admin/dead-letters/{uuid4()}/{act}")

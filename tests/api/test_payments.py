@@ -111,6 +111,18 @@ def test_somebody_elses_payment_is_not_there(caller, new_caller, wallet):
     assert count() == 1
 
 
+def test_a_key_of_the_account_does_not_record_its_own_payment(new_caller, invoice):
+    bound = new_caller("payments:write", account=invoice.account)
+    body = {"gateway": "manual", "invoice_id": str(invoice.id), "amount": "620", "reference": "UTR9"}
+    assert bound.post("/payments", body).status_code == 403
+    assert count() == 0
+
+
+def test_a_top_up_is_told_as_every_payment(caller, wallet):
+    made = caller.post(f"/wallets/{wallet.id}/top-ups", {"amount": "5"}).json["data"]
+    assert made == caller.get(f"/payments/{made['id']}").json["data"]
+
+
 def test_reading_does_not_open_writing(new_caller, wallet):
     reader = new_caller("payments:read")
     body = {"gateway": "stripe", "wallet_id": str(wallet.id), "amount": "1"}

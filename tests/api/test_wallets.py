@@ -198,6 +198,22 @@ def test_a_key_of_another_account_finds_nothing(session: Session, api: Any, wall
     assert count(session) == 0
 
 
+def test_a_key_of_the_wallets_own_account_makes_no_money_and_no_credit(
+    session: Session, api: Any, wallet: Wallet
+) -> None:
+    bound = secret_of("wallets:write", account=wallet.account)
+    limits = {"low_balance_threshold": "5"}
+    assert api("PATCH", f"/wallets/{wallet.id}", limits, secret=bound)[0] == 200
+    for method, path, body in (
+        ("PATCH", "", {"overdraft_limit": "5"}),
+        ("POST", "/credits", {"amount": "1"}),
+        ("POST", "/debits", {"amount": "1"}),
+    ):
+        assert api(method, f"/wallets/{wallet.id}{path}", body, secret=bound)[0] == 403, path
+    session.refresh(wallet)
+    assert (count(session), wallet.overdraft_limit) == (0, 0)
+
+
 def test_a_key_that_only_reads_cannot_move_money(session: Session, api: Any, wallet: Wallet) -> None:
     reader = secret_of("wallets:read")
     assert api("GET", f"/wallets/{wallet.id}", secret=reader)[0] == 200
