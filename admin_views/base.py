@@ -27,6 +27,7 @@ from admin_views.listing import ListRoutes, derive_all
 from admin_views.lookups import Lookup, default_search
 from admin_views.naming import label_of, mapper_of, noun_of, relations, visible_columns
 from admin_views.operations import Operation, OperationRoutes
+from admin_views.queues import PREFIX
 from admin_views.records import Download, RecordRoutes, Related
 from admin_views.registry import CATEGORIES
 from admin_views.saving import Writes
@@ -241,6 +242,9 @@ def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
             groups[view.category].append(
                 {"label": view.title, "url": address, "icon": view.icon, "active": view.endpoint == current}
             )
+    if may("operations", Verb.read):
+        queues = {"label": "Job queues", "url": f"{PREFIX}/", "icon": "server", "active": False}
+        groups["Operations"].append(queues)
     for view in current_app.extensions["admin_pages"]:
         if view.is_accessible():
             address = url_for(f"{view.endpoint}.index")

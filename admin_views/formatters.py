@@ -124,7 +124,7 @@ def _document(value: Any, full: bool) -> Markup:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return Markup(" ").join(Markup('<span class="chip">{}</span>').format(one) for one in value)
     if full:
-        return Markup('<pre class="json">{}</pre>').format(
+        return Markup('<pre class="json" tabindex="0">{}</pre>').format(
             json.dumps(value, indent=2, ensure_ascii=False, default=str)
         )
     if (
