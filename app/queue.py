@@ -39,7 +39,8 @@ def queue_of(name: str) -> str:
     ('metering', 'default')
     """
     module = name.split(".")[1]
-    return {"invoices": "billing", **{queue: queue for queue in QUEUES}}.get(module, "default")
+    slow = {"invoices": "billing", "outbox": "documents"}
+    return {**slow, **{queue: queue for queue in QUEUES}}.get(module, "default")
 
 
 def wake_up_key(name: str, args: tuple[str, ...]) -> str:

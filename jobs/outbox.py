@@ -10,7 +10,7 @@ BATCH = 10
 LIFE_SECONDS = 60.0
 
 
-@job("default", cron=3, due=outbox.has_due, transactional=False, timeout_seconds=600)
+@job("documents", cron=3, due=outbox.has_due, transactional=False, timeout_seconds=600)
 def deliver() -> dict[str, int]:
     """Keep due promises until none is left; after a minute let others have their turn first."""
     until = time.monotonic() + LIFE_SECONDS

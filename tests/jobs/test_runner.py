@@ -39,7 +39,7 @@ def every_job() -> Iterator[Registry[Job]]:
     return runner.jobs
 
 
-def declared(name: str = "work", module: str = "jobs.outbox", **more: Any) -> Any:
+def declared(name: str = "work", module: str = "jobs.care", **more: Any) -> Any:
     """Return a decorator that declares a job under a chosen name."""
 
     def enter(function: Any) -> Any:
@@ -53,7 +53,7 @@ def test_a_job_is_registered_under_its_dotted_name(app: Flask) -> None:
     @declared("sweep")
     def work() -> None: ...
 
-    assert list(runner.jobs) == ["jobs.outbox.sweep"]
+    assert list(runner.jobs) == ["jobs.care.sweep"]
 
 
 def test_a_job_cannot_declare_another_queue_than_its_wake_ups_go_to() -> None:
@@ -109,9 +109,9 @@ def test_a_refusal_is_not_tried_again(app: Flask) -> None:
 
 def test_a_job_that_begins_lifts_its_wake_up_mark(app: Flask, redis: Redis) -> None:
     seen = []
-    key = wake_up_key("jobs.outbox.work", ("7",))
+    key = wake_up_key("jobs.care.work", ("7",))
     work = declared()(lambda number: seen.append(redis.exists(key)))
-    enqueue("jobs.outbox.work", "7")
+    enqueue("jobs.care.work", "7")
     assert redis.exists(key) == 1
     work("7")
     assert seen == [0]
@@ -121,11 +121,11 @@ def test_a_job_leaves_one_line_in_the_log(app: Flask, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO, "jobs.runner"):
         declared()(lambda: 7)()
     (line,) = [record for record in caplog.records if record.name == "jobs.runner"]
-    assert (line.message, line.job, line.result) == ("job done", "jobs.outbox.work", 7)
+    assert (line.message, line.job, line.result) == ("job done", "jobs.care.work", 7)
 
 
 def test_a_calendar_job_closes_its_row_with_what_it_returns(app: Flask, session: Session) -> None:
-    session.add(JobRun(job="jobs.outbox.work", period="2026-10-10T00:10Z"))
+    session.add(JobRun(job="jobs.care.work", period="2026-10-10T00:10Z"))
     declared(cron="10 0 * * *")(lambda: {"made": 3})()
     run = session.scalars(select(JobRun)).one()
     assert (run.succeeded, run.detail) == (True, {"made": 3})
@@ -134,7 +134,7 @@ def test_a_calendar_job_closes_its_row_with_what_it_returns(app: Flask, session:
 
 def test_a_calendar_job_that_fails_says_so_in_its_row(app: Flask, session: Session) -> None:
     with transaction():
-        session.add(JobRun(job="jobs.outbox.work", period="2026-10-10T00:10Z"))
+        session.add(JobRun(job="jobs.care.work", period="2026-10-10T00:10Z"))
 
     @declared(cron="10 0 * * *")
     def work() -> None:
