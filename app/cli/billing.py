@@ -32,8 +32,8 @@ def run(period: str, references: tuple[str, ...], dry_run: bool) -> None:
     """Make one invoice for each account that owes for a month.
 
     A run that was interrupted goes on when it is started again; a running worker takes its share; a month
-    that is billed already makes nothing. The PDFs follow by the workers. Exits with 1 if an account failed or was
-    parked for a person to look at.
+    that is billed already makes nothing. The PDFs follow by the workers. Exits with 1 if an account failed or
+    was parked for a person to look at.
 
     \b
     flask billing run --period 2026-10
