@@ -84,11 +84,12 @@ def guess(columns: Iterable[str]) -> dict[str, str]:
     plain = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in columns}
     found: dict[str, str] = {}
     for field, names in USUAL.items():
-        free = {key: name for key, name in plain.items() if name not in found.values()}
-        likely = [free[name] for name in names if name in free]
-        likely += [name for key, name in free.items() if key.endswith(ENDINGS.get(field, ("\0",)))]
-        if likely:
-            found[field] = likely[0]
+        if exact := [plain[name] for name in names if name in plain]:
+            found[field] = exact[0]
+    for field, endings in ENDINGS.items():
+        free = [name for key, name in plain.items() if key.endswith(endings) and name not in found.values()]
+        if field not in found and free:
+            found[field] = free[0]
     return found
 
 
