@@ -37,7 +37,7 @@ PRODUCT = Program(
             *("{python}", "-m", "app.gateways.sandbox_server", "--port", "{sandbox_port}"),
             *("--webhook-url", "{public_url}", "--data", "{data}/sandbox"),
         ),
-        # The first leaves the long work alone, so that neither usage nor payments wait behind a thousand PDFs.
+        # The first leaves long work alone, so that neither usage nor payments wait behind a thousand PDFs.
         "worker-1": ("{python}", "-m", "jobs.worker", "--queues", "metering,default"),
         "worker-2": ("{python}", "-m", "jobs.worker", "--queues", "billing,documents,default,metering"),
         "scheduler": ("{python}", "-m", "jobs.schedule"),
