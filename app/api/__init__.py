@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 
 from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 
 from app.api.envelope import failure
@@ -30,8 +31,11 @@ def init_app(app: Flask) -> None:
 
 
 def _answer_unknown_addresses() -> Response | None:
-    """Answer in JSON also where no blueprint is reached: an unknown path, a method that it does not take."""
-    error = request.routing_exception
+    """Answer in JSON also where no blueprint is reached: an unknown path, a method that it does not take,
+    a name that no record can have."""
+    error: HTTPException | None = request.routing_exception
+    if "\x00" in request.path:
+        error = NotFound()
     if isinstance(error, RequestRedirect) or not request.path.startswith("/api/"):
         return None
     return None if error is None else failure(error)

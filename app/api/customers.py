@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from app.api import serializers
 from app.api.body import UNSET, Body, CountryCode, Meta, Page, Text, UnsetType, given
 from app.api.endpoint import endpoint
-from app.api.envelope import paginate, parse_id, success
+from app.api.envelope import paginate, success
 from app.api.guards import current_actor, guard
 from app.api.idempotency import idempotent
 from app.api.serializers import ADDRESS, need_staff, pointers
@@ -18,6 +18,7 @@ from app.errors import Forbidden, Invalid, NotFound
 from app.models import Account, Customer
 from app.permissions import Role
 from app.services import customers
+from app.services.addressing import by_reference
 
 blueprint = Blueprint("customers", __name__)
 
@@ -146,9 +147,7 @@ def _visible() -> Select[Any]:
 
 
 def _get(reference: str) -> Customer:
-    key = parse_id(reference)
-    named = Customer.external_id == reference if key is None else Customer.id == key
-    row: Customer | None = db.session.scalar(_visible().where(named))
+    row: Customer | None = db.session.scalar(by_reference(_visible(), Customer, reference))
     if row is None:
         raise NotFound("There is no such customer.")
     return row

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -210,11 +209,3 @@ def refusal(code: str, message: str, fields: Sequence[FieldError] = ()) -> dict[
 
 def _meta(more: dict[str, Any]) -> dict[str, Any]:
     return {"timestamp": instant_text(clock.now()), "version": VERSION, **more}
-
-
-def parse_id(text: str) -> UUID | None:
-    """Return the id that `text` spells, None where it spells none (it may then be an external id)."""
-    try:
-        return UUID(text) if len(text) == 36 else None
-    except ValueError:
-        return None

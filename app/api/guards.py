@@ -20,6 +20,7 @@ from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import Account
 from app.permissions import Actor, Verb, allows
 from app.services import keys
+from app.services.addressing import by_reference
 from app.web import csrf
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -115,11 +116,8 @@ def get_account(reference: str, actor: Actor | None = None) -> Account:
     Raises:
         NotFound: there is none, or it is not the caller's: the two look the same.
     """
-    try:
-        named = Account.id == UUID(reference)
-    except ValueError:
-        named = Account.external_id == reference
-    account = db.session.scalar(limit_to_caller(select(Account).where(named), Account.id, actor))
+    query = by_reference(select(Account), Account, reference)
+    account = db.session.scalar(limit_to_caller(query, Account.id, actor))
     if account is None:
         raise NotFound("There is no such account.")
     return cast(Account, account)

@@ -14,6 +14,7 @@ from app.models import Account, Customer, Subscription
 from app.models.customers import AccountStatus, BillingMode
 from app.permissions import Actor
 from app.services import audit, inputs, wallets
+from app.services.addressing import by_reference
 from app.services.inputs import optional, text
 
 READERS: dict[str, inputs.Reader] = {
@@ -94,11 +95,7 @@ def get(reference: str | UUID) -> Account:
 def find(reference: str | UUID) -> Account | None:
     """Return the account with this id or external id, its customer loaded, or None."""
     query = select(Account).options(joinedload(Account.customer))
-    try:
-        key = reference if isinstance(reference, UUID) else UUID(reference)
-    except ValueError:
-        return db.session.scalar(query.where(Account.external_id == reference))
-    return db.session.scalar(query.where(Account.id == key))
+    return db.session.scalar(by_reference(query, Account, reference))
 
 
 def _need_wallet(account: Account, actor: Actor) -> None:

@@ -16,6 +16,7 @@ from app.models import Customer
 from app.models.customers import CustomerStatus, TaxTreatment
 from app.permissions import Actor
 from app.services import audit, inputs
+from app.services.addressing import by_reference
 from app.services.inputs import optional, refusals, text
 
 READERS: dict[str, inputs.Reader] = {
@@ -94,11 +95,7 @@ def get(reference: str | UUID) -> Customer:
 
 def find(reference: str | UUID) -> Customer | None:
     """Return the customer with this id or external id, or None."""
-    try:
-        key = reference if isinstance(reference, UUID) else UUID(reference)
-    except ValueError:
-        return db.session.scalar(select(Customer).where(Customer.external_id == reference))
-    return db.session.get(Customer, key)
+    return db.session.scalar(by_reference(select(Customer), Customer, reference))
 
 
 def _tax_identity(values: Mapping[str, Any]) -> dict[str, Any]:
