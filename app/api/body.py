@@ -31,6 +31,7 @@ from app.domain.money import parse_decimal
 from app.errors import FieldError, Invalid, TooLarge, UnsupportedMediaType
 
 LARGEST_BODY = 1024 * 1024
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -199,10 +200,22 @@ def _read_own(kind: type, value: Any) -> Any:
             return _read_number(kind, value)
         if issubclass(kind, Instant):
             at = read_instant(value, pointer="")
+            check_year(at.year, pointer="")
             return Instant.combine(at.date(), at.timetz())
     except RuleBroken as broken:
         raise ValueError(broken.message) from None
     raise NotImplementedError(f"No reader for {kind!r}.")
+
+
+def check_year(year: int, *, pointer: str) -> None:
+    """Return if periods around this year can be computed, in every time zone.
+
+    Raises:
+        RuleBroken: it is before 1970 or after 9000.
+    """
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        message = f"The year must be from {FIRST_YEAR} to {LAST_YEAR}."
+        raise RuleBroken(pointer, "out_of_range", message)
 
 
 def _read_number(kind: type[Number], value: Any) -> Number:
@@ -227,6 +240,7 @@ __all__ = [
     "Positive",
     "Text",
     "UnsetType",
+    "check_year",
     "date",
     "decode",
     "field",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from app import clock
 from app.api import serializers
-from app.api.body import Body, Meta, Page, Text
+from app.api.body import Body, Meta, Page, Text, check_year
 from app.api.endpoint import endpoint
 from app.api.envelope import paginate, success
 from app.api.guards import current_actor, get_account, guard, limit_to_caller
@@ -181,7 +181,7 @@ def _period(start: str, end: str, zone_name: str) -> Period:
     Raises:
         Invalid: a border that is no day or instant, an end that is not after the start, over 400 days.
     """
-    first, last = _day(start), _day(end)
+    first, last = _day(start, "/period_start"), _day(end, "/period_end")
     whole_month = first is not None and first.day == 1 and last is not None and (last + ONE_DAY).day == 1
     after = last + ONE_DAY if last is not None and whole_month else last
     starts_at = _instant(start, first, zone_name, "/period_start")
@@ -192,12 +192,19 @@ def _period(start: str, end: str, zone_name: str) -> Period:
     return period_between(starts_at, ends_at, zone_name)
 
 
-def _day(text: str) -> date | None:
+def _day(text: str, pointer: str) -> date | None:
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        on = date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
+    if on is not None:
+        check_year(on.year, pointer=pointer)
+    return on
 
 
 def _instant(text: str, on: date | None, zone_name: str, pointer: str) -> datetime:
-    return read_instant(text, pointer=pointer) if on is None else day_start(on, zone_name)
+    if on is not None:
+        return day_start(on, zone_name)
+    at = read_instant(text, pointer=pointer)
+    check_year(at.year, pointer=pointer)
+    return at

@@ -5,12 +5,14 @@ A table of readers is the declaration of what may be set; a name that it lacks c
 Pointers are the names of the attributes (`/email`); an edge whose wire shape differs renames them.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
@@ -21,6 +23,8 @@ from app.domain.periods import zone
 from app.errors import CurrencyMismatch, FieldError, IllegalTransition, Invalid
 
 LONGEST_EMAIL = 254
+
+_as_numbers = msgspec.json.Encoder(decimal_format="number").encode
 
 # A reader gets the given value and its pointer; it returns what is stored or raises RuleBroken.
 Reader = Callable[[Any, str], Any]
@@ -147,12 +151,13 @@ def yes_or_no(value: Any, pointer: str) -> bool:
 
 
 def an_object(value: Any, pointer: str) -> dict[str, Any]:
-    """Return a free JSON object."""
+    """Return a free JSON object; a decimal in it is a JSON number as any other."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise RuleBroken(pointer, "not_an_object", "An object is needed here.")
-    return dict(value)
+    found: dict[str, Any] = json.loads(_as_numbers(dict(value)))
+    return found
 
 
 def email(value: Any, pointer: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import AuditRecord
+from app.models import AuditRecord, Subscription
 from app.services import wallets
 from tests import factories as make
 from tests.api.conftest import Caller, NewCaller
@@ -51,6 +51,44 @@ def test_a_customer_comes_back_as_posted(session: Session, caller: Caller) -> No
     for reference in (data["id"], "crm-1"):
         assert caller.get(f"/customers/{reference}").json["data"] == data
     assert [row["id"] for row in caller.get("/customers", external_id="crm-1").json["data"]] == [data["id"]]
+
+
+def test_metadata_may_hold_any_number(session: Session, caller: Caller) -> None:
+    metadata = {"share": 1.5, "big": 123456789012345678901234567890, "deep": {"list": [0.1, None, True]}}
+    made = caller.post("/customers", {**CUSTOMER, "metadata": metadata})
+    assert (made.status_code, made.json["data"]["attributes"]["metadata"]) == (201, metadata)
+    changed = caller.client.patch(
+        "/api/v1/customers/crm-1", json={"metadata": {"share": 2.25}}, headers=caller.headers
+    )
+    assert changed.json["data"]["attributes"]["metadata"] == {"share": 2.25}
+    account = caller.post("/accounts", {"customer_id": "crm-1", "settings": {"limit": 0.5}})
+    assert account.json["data"]["attributes"]["settings"] == {"limit": 0.5}
+
+
+def test_an_external_id_may_look_like_an_id(caller: Caller) -> None:
+    own = "5b0c9c1e-6f0e-4a53-9f5d-3d1d0a3f9a11"
+    customer = caller.post("/customers", {**CUSTOMER, "external_id": own}).json["data"]
+    account = caller.post("/accounts", {"customer_id": own, "external_id": own}).json["data"]
+    assert caller.get(f"/customers/{own}").json["data"]["id"] == customer["id"]
+    assert caller.get(f"/accounts/{own}").json["data"]["id"] == account["id"]
+    assert account["attributes"]["customer_id"] == customer["id"]
+    rival = caller.post("/accounts", {"customer_id": own, "external_id": account["id"]}).json["data"]
+    assert caller.get(f"/accounts/{account['id']}").json["data"]["id"] == account["id"]
+    assert caller.get(f"/accounts/{rival['id']}").json["data"]["id"] == rival["id"]
+
+
+@pytest.mark.parametrize("path", ["/customers", "/accounts", "/metrics", "/pricing", "/wallets"])
+def test_a_name_that_nothing_can_have_is_404(caller: Caller, path: str) -> None:
+    assert caller.get(f"{path}/%00").status_code == 404
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", -62135596800])
+def test_a_subscription_starts_in_a_year_that_has_periods(session: Session, caller: Caller, at: Any) -> None:
+    account, plan = make.make_account(), make.make_plan(components=[make.fee()])
+    body = {"account_id": str(account.id), "plan_code": plan.code, "start_at": at}
+    refused = caller.post("/subscriptions", body)
+    assert (refused.status_code, [pointer for pointer, _ in pointers(refused)]) == (400, ["/start_at"])
+    assert session.scalar(select(func.count()).select_from(Subscription)) == 0
 
 
 @pytest.mark.parametrize(
