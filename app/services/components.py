@@ -5,8 +5,9 @@ One component is `{"metric", "model", …the fields of the model…, "filters"?,
 "currency"?, "timing"?, "prorated"?, "sac"?}`. Without a metric it is a fixed fee.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import select
@@ -41,7 +42,9 @@ def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
         if not isinstance(prices, list | tuple) or len(prices) > MOST_COMPONENTS:
             raise RuleBroken("/components", "not_a_list", f"A list of at most {MOST_COMPONENTS} is needed.")
         metrics = _metrics(prices)
-        made = [_component(row, n, metrics) for n, row in enumerate(prices)]
+        made: list[PriceComponent] = []
+        for n, row in enumerate(prices):
+            made.append(_component(row, n, metrics, taken={(one.code, one.currency) for one in made}))
         _check_distinct(made)
     return made
 
@@ -94,7 +97,9 @@ def _metrics(prices: Sequence[Any]) -> dict[str, Metric]:
     }
 
 
-def _component(row: Any, position: int, metrics: Mapping[str, Metric]) -> PriceComponent:
+def _component(
+    row: Any, position: int, metrics: Mapping[str, Metric], taken: Collection[tuple[str, str]]
+) -> PriceComponent:
     at = f"/components/{position}"
     if not isinstance(row, Mapping):
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
@@ -110,7 +115,7 @@ def _component(row: Any, position: int, metrics: Mapping[str, Metric]) -> PriceC
         raise RuleBroken(
             f"{at}/model", "mismatch", "A fixed fee has the model `flat`; for usage name the metric."
         )
-    named = row.get("code") or (metric.code if metric else "fee")
+    named = row.get("code") or _free_code(metric.code if metric else "fee", currency, taken)
     return PriceComponent(
         code=code(named, f"{at}/code"),
         name=inputs.text()(row.get("name") or (metric.name if metric else named), f"{at}/name"),
@@ -125,6 +130,12 @@ def _component(row: Any, position: int, metrics: Mapping[str, Metric]) -> PriceC
         sac=read_sac(row.get("sac"), f"{at}/sac"),
         position=position,
     )
+
+
+def _free_code(base: str, currency: str, taken: Collection[tuple[str, str]]) -> str:
+    """Return a code for a component that was given none: `sms`, then `sms-2`, `sms-3`."""
+    following = (f"{base}-{n}" for n in count(2))
+    return next(name for name in chain((base,), following) if (name, currency) not in taken)
 
 
 def _metric(row: Mapping[str, Any], at: str, metrics: Mapping[str, Metric]) -> Metric | None:

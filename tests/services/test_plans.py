@@ -105,6 +105,16 @@ def test_the_same_usage_is_not_priced_twice(session: Session) -> None:
         make.make_plan(components=[make.fee(), make.fee()])
 
 
+def test_components_without_a_code_get_one_each(session: Session) -> None:
+    make.make_metric("m", dimensions=["channel"])
+    price = {"metric": "m", "model": "per_unit", "unit": "1"}
+    whatsapp = {**price, "filters": {"channel": ["whatsapp"]}}
+    elsewhere = {**price, "currency": "USD"}
+    plan = make.make_plan(components=[price, whatsapp, elsewhere])
+    told = [(one.code, one.currency) for one in plan.versions[0].components]
+    assert told == [("m", "INR"), ("m-2", "INR"), ("m", "USD")]
+
+
 def test_a_published_version_is_frozen_and_a_change_is_a_new_one(session: Session) -> None:
     metric = make.make_metric()
     plan = make.make_plan(components=[make.per_unit(metric, "1")])
