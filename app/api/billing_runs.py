@@ -57,7 +57,7 @@ def list_runs(query: Page) -> Response:
 @blueprint.post("/admin/billing-runs")
 @guard("billing", "write")
 @idempotent
-@endpoint("Start a billing run", body=NewRun, answers="billing_run", status=202)
+@endpoint("Start a billing run", body=NewRun, answers="billing_run", status=202, also=(200,))
 def start_run(body: NewRun) -> Response:
     """Workers bill the accounts; look at the run for how far they are. Started again, a run does what is
     left. A dry run answers at once and changes nothing.

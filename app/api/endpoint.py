@@ -13,7 +13,8 @@ document.
 In this order: the guard first, so that a stranger's body is never read. `body=` and `query=` name `Body`
 shapes of `app.api.body`; the view gets what was read as its arguments `body` and `query`. `answers` is the
 type of the resource in `data` (`many=True`: an array of them); `attributes=` may name a shape that documents
-its attributes.
+its attributes. `also` names other statuses of success, `media` what is sent where it is not JSON, and `keyed`
+a view that keeps its own `Idempotency-Key`.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from app.api.body import Body, read, read_query
+
+JSON = "application/json"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -38,6 +41,9 @@ class Endpoint:
     attributes: type[Body] | None
     many: bool
     status: int
+    also: tuple[int, ...]
+    media: str
+    keyed: bool
 
 
 def endpoint(
@@ -49,6 +55,9 @@ def endpoint(
     attributes: type[Body] | None = None,
     many: bool = False,
     status: int = 200,
+    also: tuple[int, ...] = (),
+    media: str = JSON,
+    keyed: bool = False,
     documented_bodies: tuple[Any, ...] = (),
 ) -> Callable[[View], View]:
     """Return a decorator that reads `body` and `query` for the view and records the declaration as
@@ -75,6 +84,9 @@ def endpoint(
             attributes=attributes,
             many=many,
             status=status,
+            also=also,
+            media=media,
+            keyed=keyed,
         )
         return cast(View, reading)
 

@@ -67,6 +67,7 @@ class ListQuery(Page):
     documented_bodies=(Event, list[Event], Batch),
     answers="event_batch",
     status=202,
+    also=(207,),
 )
 def send_events(query: SendQuery) -> Response:
     """One event, an array, or `{"events": […]}` with 1 to 1,000. The answer comes after COMMIT, one result

@@ -78,7 +78,7 @@ def list_invoices(query: ListQuery) -> Response:
 @blueprint.post("/invoices")
 @guard("billing", "write")
 @idempotent
-@endpoint("Draft or preview an invoice", body=NewInvoice, answers="invoice", status=201)
+@endpoint("Draft or preview an invoice", body=NewInvoice, answers="invoice", status=201, also=(200,))
 def draft_invoice(body: NewInvoice) -> Response:
     """409 where nothing was used and nothing is owed; then `data` of a preview is null."""
     need_staff("Making invoices")
@@ -119,7 +119,7 @@ def issue(invoice_id: UUID) -> Response:
 
 @blueprint.get("/invoices/<uuid:invoice_id>/pdf")
 @guard("billing", "read")
-@endpoint("Download an invoice", answers=None)
+@endpoint("Download an invoice", media=PDF)
 def download(invoice_id: UUID) -> Response:
     """The PDF, the same bytes each time. 409 for a draft."""
     with transaction():

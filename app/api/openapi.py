@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template
 from werkzeug.routing import Rule
 
 from app.api.body import Body, Instant, Number
-from app.api.endpoint import Endpoint, endpoint
+from app.api.endpoint import JSON, Endpoint, endpoint
 from app.api.envelope import answer
 from app.api.guards import PUBLIC, public
 
@@ -34,6 +34,9 @@ REFUSALS = {
     "404": "There is no such thing, or it is not the caller's.",
     "503": "The outcome is unknown: send the same again.",
 }
+REFUSALS_OF_CHANGES = {"409": "The state of things does not allow it."}
+REFUSALS_OF_BODIES = {"413": "The body is over 1 MiB.", "415": "The body is not JSON."}
+REFUSALS_OF_KEYS = {"422": "The Idempotency-Key was used for another request."}
 DESCRIPTION = (
     "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. "
     "Call with `Authorization: Bearer <secret of an API key>`; people with their session and `X-CSRFToken`."
@@ -100,7 +103,7 @@ def operations(app: Flask) -> Iterator[Operation]:
                     rule=rule,
                     guard=view.__guard__,
                     declared=declared,
-                    idempotent=hasattr(view, "__idempotent__"),
+                    idempotent=hasattr(view, "__idempotent__") or bool(declared and declared.keyed),
                 )
 
 
@@ -153,7 +156,7 @@ def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "parameters": _parameters(operation, shapes),
-        "responses": _responses(declared, shapes, secured=operation.guard != PUBLIC),
+        "responses": _responses(operation, shapes),
     }
     if operation.guard != PUBLIC:
         resource, verb = operation.guard
@@ -186,15 +189,34 @@ def _parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
     return parameters
 
 
-def _responses(declared: Endpoint | None, shapes: _Shapes, *, secured: bool) -> dict[str, Any]:
-    status = str(declared.status) if declared else "200"
-    responses: dict[str, Any] = {status: {"description": "Done."}}
+def _responses(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
+    declared = operation.declared
+    done: dict[str, Any] = {"description": "Done."}
     if declared and declared.answers:
-        responses[status]["content"] = {"application/json": {"schema": _success_schema(declared, shapes)}}
-    if secured:
-        error = {"application/json": {"schema": {"$ref": REFERENCE.format(name="Error")}}}
-        responses |= {code: {"description": words, "content": error} for code, words in REFUSALS.items()}
+        done["content"] = {declared.media: {"schema": _success_schema(declared, shapes)}}
+    elif declared and declared.media != JSON:
+        done["content"] = {declared.media: {"schema": {"type": "string", "format": "binary"}}}
+    responses = {str(declared.status if declared else 200): done}
+    for status in declared.also if declared else ():
+        # A preview or a partial success need not have the shape of the resource.
+        responses[str(status)] = {"description": "Done.", "content": {JSON: {"schema": {"type": "object"}}}}
+    if operation.guard != PUBLIC:
+        error = {JSON: {"schema": {"$ref": REFERENCE.format(name="Error")}}}
+        refusals = _refusals(operation)
+        responses |= {code: {"description": words, "content": error} for code, words in refusals.items()}
     return responses
+
+
+def _refusals(operation: Operation) -> dict[str, str]:
+    declared = operation.declared
+    found = dict(REFUSALS)
+    if operation.method != "get" or (declared and declared.media != JSON):
+        found |= REFUSALS_OF_CHANGES
+    if declared and declared.bodies:
+        found |= REFUSALS_OF_BODIES
+    if operation.idempotent:
+        found |= REFUSALS_OF_KEYS
+    return found
 
 
 def _success_schema(declared: Endpoint, shapes: _Shapes) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def read_payment(payment_id: UUID) -> Response:
 
 @blueprint.post("/payments")
 @guard("payments", "write")
-@endpoint("Begin or record a payment", body=NewPayment, answers="payment", status=201)
+@endpoint("Begin or record a payment", body=NewPayment, answers="payment", status=201, keyed=True)
 def create_payment(body: NewPayment) -> Response:
     """Send the customer to `checkout_url`; the money counts once the gateway has it.
 

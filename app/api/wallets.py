@@ -169,7 +169,7 @@ def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
 
 @blueprint.post("/wallets/<uuid:wallet_id>/top-ups")
 @guard("wallets", "write")
-@endpoint("Top up a wallet through a gateway", body=TopUp, answers="payment", status=201)
+@endpoint("Top up a wallet through a gateway", body=TopUp, answers="payment", status=201, keyed=True)
 def top_up(wallet_id: UUID, body: TopUp) -> Response:
     """Send the customer to `checkout_url`; the money is in the wallet once the gateway has it.
 

@@ -39,6 +39,32 @@ def test_every_guarded_route_of_the_json_edge_is_in_the_contract(
     assert told == routes
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "statuses"),
+    [
+        ("/events", "post", "202 207 400 401 403 404 409 413 415 503"),
+        ("/invoices", "post", "200 201 400 401 403 404 409 413 415 422 503"),
+        ("/wallets/{wallet_id}/top-ups", "post", "201 400 401 403 404 409 413 415 422 503"),
+        ("/payments", "post", "201 400 401 403 404 409 413 415 422 503"),
+        ("/customers", "get", "200 400 401 403 404 503"),
+    ],
+)
+def test_the_contract_tells_every_status(
+    contract: dict[str, Any], path: str, method: str, statuses: str
+) -> None:
+    told = contract["paths"][f"/api/v1{path}"][method]["responses"]
+    assert sorted(told) == statuses.split()
+
+
+def test_the_contract_tells_where_a_pdf_is_sent_and_a_key_is_taken(contract: dict[str, Any]) -> None:
+    paths = contract["paths"]
+    pdf = paths["/api/v1/invoices/{invoice_id}/pdf"]["get"]["responses"]["200"]["content"]
+    assert list(pdf) == ["application/pdf"]
+    for path in ("/wallets/{wallet_id}/top-ups", "/wallets/{wallet_id}/credits", "/payments"):
+        names = [one["name"] for one in paths[f"/api/v1{path}"]["post"]["parameters"]]
+        assert "Idempotency-Key" in names, path
+
+
 def test_every_reference_in_the_contract_leads_somewhere(contract: dict[str, Any]) -> None:
     text = json.dumps(contract)
     names = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
