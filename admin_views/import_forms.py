@@ -78,7 +78,9 @@ class MappingForm(BaseForm):
         "Time", description="With its offset, such as 2026-11-20T10:00:00+05:30, or in seconds since 1970."
     )
     quantity = SelectField(
-        "Quantity", description="The number that a metric of sums adds up. A metric that counts needs none."
+        "Quantity",
+        description="The number to add up, where the metric does not read a column of its own. "
+        "A metric that counts needs none.",
     )
     properties = ChecksField(
         "Properties", description="Kept with the event. Those that the metric reads are taken along anyhow."

@@ -12,7 +12,7 @@ from app.db import db
 from app.errors import Invalid, NotFound, Unavailable
 from app.models import Account, AuditRecord, DeadLetter, JobRun, UsageDelta, UsageEvent
 from app.services import imports
-from app.services.imports import Report, runs, trials, uploads
+from app.services.imports import Report, accounts, runs, trials, uploads
 from app.services.imports.choices import Choices, guess
 from jobs import imports as jobs
 from tests.factories import ACTOR, make_account, make_metric, make_plan, per_unit
@@ -137,6 +137,12 @@ def test_unknown_accounts_are_made_on_the_plan_before_their_rows() -> None:
         "acme",
         "newcomer",
     ]
+
+
+def test_an_account_that_is_named_by_our_own_id_is_known() -> None:
+    account = make_account(external_id=None)
+    strange = "00000000-0000-0000-0000-000000000000"
+    assert accounts.find_missing([str(account.id), str(account.id).upper(), "acme", strange]) == [strange]
 
 
 def test_a_plan_without_a_version_then_is_refused_at_its_field() -> None:

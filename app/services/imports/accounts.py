@@ -1,7 +1,9 @@
 """Accounts made on the fly for the senders that a file names and nobody has met yet."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -18,13 +20,18 @@ CURRENCY, COUNTRY, ZONE = "INR", "IN", "Asia/Kolkata"
 MAIL_DOMAIN = "imported.example"
 PAYMENT_TERMS_DAYS = 15
 TOGETHER = 500
+OUR_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def find_missing(references: Iterable[str]) -> list[str]:
-    """Return those of the external ids that no account has, in order."""
+    """Return those references that name no account, by its external id or ours, in order."""
     wanted = sorted(set(references))
-    known = set(db.session.scalars(select(Account.external_id).where(Account.external_id.in_(wanted))))
-    return [reference for reference in wanted if reference not in known]
+    ours = {reference: UUID(reference) for reference in wanted if OUR_ID.fullmatch(reference)}
+    named = Account.external_id.in_(wanted) | Account.id.in_(ours.values())
+    known: set[str | UUID | None] = set()
+    for row in db.session.execute(select(Account.id, Account.external_id).where(named)):
+        known.update(row)
+    return [one for one in wanted if one not in known and ours.get(one, "") not in known]
 
 
 def choose_version(plan_code: str, since: datetime) -> PlanVersion:
