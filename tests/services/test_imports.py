@@ -85,6 +85,7 @@ def test_a_byte_order_mark_blank_lines_and_quotes_are_understood(tmp_path: Path,
         ("usage.jsonl", b'{"a": NaN}\n', "NaN is not a number"),
         ("usage.jsonl", b"[1]\n", "Line 1 of usage.jsonl is not a JSON object."),
     ],
+    ids=range(11),
 )
 def test_a_file_that_cannot_be_read_to_its_end_says_where(
     tmp_path: Path, name: str, content: bytes, message: str
