@@ -62,6 +62,7 @@ SCOPES: dict[str, tuple[str, Verb]] = {
     "wallets:write": ("wallets", Verb.write),
     "payments:read": ("payments", Verb.read),
     "payments:write": ("payments", Verb.write),
+    "audit:read": ("audit", Verb.read),
     "admin:read": ("operations", Verb.read),
     "admin:write": ("operations", Verb.write),
 }
