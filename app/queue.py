@@ -5,6 +5,7 @@ the sweeper of `jobs/` finds the row, and Redis away costs nothing else.
 """
 
 import logging
+import time
 from functools import lru_cache
 
 from redis import Redis
@@ -18,18 +19,44 @@ from app.db import after_commit
 QUEUES = ("metering", "billing", "documents", "default")
 # A mark whose wake-up was lost with its worker stands in the way this long; a second wake-up does no harm.
 WAKE_UP_SECONDS = 15
+# After a failure Redis is left alone this long: no caller waits for its time-out, and the log has one line.
+PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
+class _Line:
+    """This process's way to one Redis, shut for a moment after it failed."""
+
+    def __init__(self, url: str) -> None:
+        self.redis = Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+        self._shut_until = 0.0
+
+    def push(self, name: str, args: tuple[str, ...]) -> None:
+        """Queue a wake-up unless the same one is waiting, or Redis has just been away."""
+        if time.monotonic() < self._shut_until:
+            return
+        try:
+            if self.redis.set(wake_up_key(name, args), "1", nx=True, ex=WAKE_UP_SECONDS):
+                queue = Queue(queue_of(name), connection=self.redis, serializer=JSONSerializer)
+                told = f"{name}({', '.join(args)})"
+                queue.enqueue_call(name, args=args, result_ttl=0, failure_ttl=86_400, description=told)
+        except RedisError as error:
+            self._shut_until = time.monotonic() + PAUSE_SECONDS
+            log.warning(
+                "Redis is away, the sweeper will find the work",
+                extra={"job": name, "reason": type(error).__name__},
+            )
+
+
 @lru_cache(maxsize=8)
-def _connect(url: str) -> Redis:
-    return Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25)
+def _line(url: str) -> _Line:
+    return _Line(url)
 
 
 def connection() -> Redis:
     """Return this process's Redis client; its calls raise RedisError within 250 ms when Redis is away."""
-    return _connect(current_settings().redis_url)
+    return _line(current_settings().redis_url).redis
 
 
 def queue_of(name: str) -> str:
@@ -54,19 +81,5 @@ def enqueue(name: str, *args: str) -> None:
     `name` is the dotted name of a registered job, `args` are ids or ISO strings. While the same wake-up is
     still waiting no second one is queued; the job runner lifts the mark when it begins.
     """
-    after_commit(lambda: _push(name, args))
-
-
-def _push(name: str, args: tuple[str, ...]) -> None:
-    try:
-        redis = connection()
-        if redis.set(wake_up_key(name, args), "1", nx=True, ex=WAKE_UP_SECONDS):
-            queue = Queue(queue_of(name), connection=redis, serializer=JSONSerializer)
-            queue.enqueue_call(
-                name, args=args, result_ttl=0, failure_ttl=86_400, description=f"{name}({', '.join(args)})"
-            )
-    except RedisError as error:
-        log.warning(
-            "wake-up lost, the sweeper will find the work",
-            extra={"job": name, "reason": type(error).__name__},
-        )
+    line = _line(current_settings().redis_url)
+    after_commit(lambda: line.push(name, args))
