@@ -130,7 +130,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self.columns = self.column_list or tuple(visible_columns(model)[:LONGEST_LIST])
         self.details = self.details or tuple(name for name in visible_columns(model) if name not in hidden)
         self.search = self.search or default_search(model)
-        self.asked_filters = derive_all(model, self.filters)
+        self.asked_filters = derive_all(model, self.filters, self.labels)
         keys = [mapper_of(model).get_property_by_column(column).key for column in key_columns(model)]
         self.walk = self.walk or tuple(keys)
         self.order = self.order or (

@@ -5,6 +5,7 @@ asks, the rows, their count.
 import csv
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -204,6 +205,9 @@ def _names(one: Filter) -> tuple[str, ...]:
     return (f"{one.name}_from", f"{one.name}_until") if one.kind == "period" else (one.name,)
 
 
-def derive_all(model: type[Base], asked: tuple[str | Filter, ...]) -> tuple[Filter, ...]:
-    """Return the filters of a screen, completed from its model."""
-    return tuple(derive(model, one) for one in asked)
+def derive_all(
+    model: type[Base], asked: tuple[str | Filter, ...], labels: Mapping[str, str]
+) -> tuple[Filter, ...]:
+    """Return the filters of a screen, completed from its model and in the screen's words."""
+    found = [derive(model, one) for one in asked]
+    return tuple(replace(one, label=labels.get(one.name, one.label)) for one in found)

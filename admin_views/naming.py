@@ -34,8 +34,8 @@ def label_of(name: str) -> str:
     ('Issued', 'Customer', 'LUT number', 'External ID')
     """
     last = name.rsplit(".", 1)[-1]
-    stem = re.sub(r"(?<=[a-z])(?=\d+$)", "_", re.sub(r"_(at|on)$", "", last)) or last
-    parts = [SPELLED.get(part, part) for part in stem.split("_")]
+    stem = re.sub(r"_(at|on)$", "", last) or last
+    parts = [SPELLED.get(part) or re.sub(r"(?<=[a-z])(?=\d+$)", " ", part) for part in stem.split("_")]
     text = " ".join(parts)
     return text if text[:1].isupper() else words(text)
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
+from admin_views import formatters
 from admin_views.base import ModelScreen
 from admin_views.fields import DocumentField
 from admin_views.operations import Operation
@@ -14,6 +17,7 @@ from app.models import PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.plans import VersionStatus
 from app.permissions import Actor
 from app.services import components, plans
+from app.templating import quantity, unit_price
 
 PRICES_HELP = (
     'A list of components as the API takes them: [{"code": "otp", "metric": "auth.otp", '
@@ -34,6 +38,22 @@ def set_prices(version: PlanVersion, *, prices: list[Mapping[str, Any]], at: dat
     """Replace the components of a draft."""
     plans.set_components(version, prices, actor=actor)
     return "The prices of this draft were replaced."
+
+
+def terms_in_words(component: PriceComponent) -> Markup:
+    """Return what a component costs in one line: the price of one, or its tiers."""
+    terms = component.terms
+    tiers = [_tier_in_words(tier, component.currency) for tier in terms.get("tiers", ())]
+    plain = terms.get("unit") or terms.get("price")
+    if tiers or plain is None:
+        return Markup("; ").join(tiers) or formatters.cell(PriceComponent, component, "terms")
+    return unit_price(plain, component.currency)
+
+
+def _tier_in_words(tier: Mapping[str, Any], currency: str) -> Markup:
+    bound = tier.get("up_to")
+    reach = Markup("then") if bound is None else Markup("to {} at").format(quantity(bound))
+    return Markup("{} {}").format(reach, unit_price(tier.get("unit") or tier.get("percent") or 0, currency))
 
 
 def is_draft(version: PlanVersion) -> bool:
@@ -116,7 +136,14 @@ class PlanVersionScreen(ModelScreen):
         ),
     )
     related = (
-        Related(PriceComponent, by="plan_version_id", title="Prices", limit=50, empty="No prices yet."),
+        Related(
+            PriceComponent,
+            by="plan_version_id",
+            columns=("name", "model", "metric", "currency", "terms"),
+            title="Prices",
+            limit=50,
+            empty="No prices yet.",
+        ),
     )
 
 
@@ -125,6 +152,7 @@ class PriceComponentScreen(ModelScreen):
     """The single prices of all versions."""
 
     column_list = ("name", "version.plan", "version", "kind", "model", "metric", "currency", "terms")
+    formats = {"terms": terms_in_words}
     search = ("code", "name")
     filters = ("kind", "metric", "currency")
     order = "-id"

@@ -31,7 +31,8 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://ev
 
 def names(page: str) -> list[str]:
     """Return the first cell of every row."""
-    return re.findall(r'<th scope=row[^>]*> ?<a class="row-link"[^>]*>(.*?)</a>', page)
+    cells = re.findall(r'<th scope=row[^>]*> ?<a class="row-link[^>]*>(.*?)</a>', page)
+    return [re.sub(r"<[^>]+>", "", cell) for cell in cells]
 
 
 @pytest.mark.parametrize(
