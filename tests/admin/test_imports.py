@@ -11,7 +11,7 @@ from redis import Redis
 from app.db import db
 from app.models import AuditRecord, JobRun, StoredFile, UsageEvent
 from app.permissions import Role
-from app.services.imports import uploads
+from app.services.imports import runs, uploads
 from tests import factories
 from tests.admin.conftest import Desk, Person
 from tests.admin.test_access import fingerprint
@@ -190,6 +190,30 @@ def test_an_import_is_begun_once_by_a_worker_and_under_the_name_of_who_did_it(
     assert (state["phase"], state["done"], state["rows"], state["finished"]) == ("waiting", 0, 2, False)
     assert "usage.csv" in person.text("/admin/import/")
     assert db.session.query(UsageEvent).count() == 0
+
+
+def test_the_report_leads_to_the_dead_letters_and_needs_no_reload(desk: Person) -> None:
+    address = upload(desk, HEADER + ROW + STRANGE)
+    page = desk.post(address, {**FORM, "step": "start"}).location
+    runs.work(db.session.query(JobRun).one().id)
+    text = desk.text(page)
+    assert re.sub(r"<[^>]+>", "", text).count("Done: 2 of 2 rows") == 1
+    letters = "/admin/dead-letters/?status=open&amp;code=unknown_account&amp;metric_code=requests"
+    assert f'href="{letters}"' in text
+    assert "r-2" in desk.text(letters.replace("&amp;", "&"))
+    assert "refresh" not in text
+    assert "js/import.js" not in text
+    assert desk.get(address).location == page
+
+
+def test_an_import_that_stopped_says_why(desk: Person) -> None:
+    page = desk.post(upload(desk, HEADER + ROW), {**FORM, "step": "start"}).location
+    db.session.query(StoredFile).update({"sha256": b"\x00" * 32})
+    runs.work(db.session.query(JobRun).one().id)
+    text = desk.text(page)
+    assert "The stored document was changed or damaged." in text
+    assert "Failed" in text
+    assert "Failed" in desk.text("/admin/import/")
 
 
 def test_support_may_not_even_look(at_desk: Desk) -> None:
