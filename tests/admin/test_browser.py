@@ -40,7 +40,9 @@ def test_every_page_of_the_sidebar_keeps_to_the_policy_and_fits_320_pixels(
         "console",
         lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None,
     )
-    addresses = page.locator(".nav-item[href^='/admin']").evaluate_all("links => links.map(link => link.href)")
+    addresses = page.locator(".nav-item[href^='/admin']").evaluate_all(
+        "links => links.map(link => link.href)"
+    )
     assert len(addresses) > 20
     page.set_viewport_size({"width": 320, "height": 700})
     for address in addresses:
