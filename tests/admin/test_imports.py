@@ -59,7 +59,7 @@ def error_at(answer, field: str) -> str:
         (
             "usage.csv",
             ROW * 2,
-            "The first line holds values such as 512, not the names of columns. Add a header",
+            "The first line holds values such as 2026-11-20T10:00:00+05:30, not the names of",
         ),
         ("usage.csv", "a,a\n1,2\n", "needs a name of its own for each column"),
         ("usage.csv", HEADER, "usage.csv has no rows."),
