@@ -1,4 +1,4 @@
-"""What every page and answer shares: the request id, the security headers with their nonce, the theme, and
+"""What every page and answer shares: the request id, the security headers with their nonce, and
 the error pages.
 """
 
@@ -28,7 +28,6 @@ CONTENT_POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
-THEMES = ("light", "dark", "system")
 
 
 def init_app(app: Flask) -> None:
@@ -40,7 +39,6 @@ def init_app(app: Flask) -> None:
     templating.init_app(app)
     app.register_error_handler(DomainError, _domain_error_page)
     app.register_error_handler(HTTPException, _http_error_page)
-    app.add_url_rule("/preferences/theme", "set_theme", set_theme, methods=["POST"])
 
 
 def _name_the_request() -> None:
@@ -61,22 +59,6 @@ def _secure(response: Response) -> Response:
         headers.setdefault("Cache-Control", "no-store")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-    return response
-
-
-def set_theme() -> BaseResponse:
-    """Keep the chosen theme in a cookie for a year and go back to the page."""
-    chosen = request.form.get("theme", "system")
-    back = request.form.get("next", "/")
-    response = redirect(back if is_local(back) else "/")
-    response.set_cookie(
-        "theme",
-        chosen if chosen in THEMES else "system",
-        max_age=31_536_000,
-        samesite="Lax",
-        httponly=True,
-        secure=request.is_secure,
-    )
     return response
 
 

@@ -45,7 +45,6 @@ PUBLIC_ENDPOINTS = {
     "auth.sign_in": "the door itself",
     "auth.sign_in_as": "the door itself",
     "auth.sign_out": "ends a session if there is one",
-    "set_theme": "keeps a cookie",
 }
 
 SOURCES = [
