@@ -42,8 +42,8 @@ def test_a_promise_is_kept_by_the_handler_of_its_kind(
     outbox.handler("mail")(lambda each: got.append(each.payload))
     with transaction():
         outbox.promise("mail", "7", {"to": "asha@example.in"})
-        assert redis.llen("rq:queue:default") == 0
-    assert redis.llen("rq:queue:default") == 1
+        assert redis.llen("rq:queue:documents") == 0
+    assert redis.llen("rq:queue:documents") == 1
     assert outbox.has_due()
     assert outbox.deliver(10) == {"kept": 1, "failed": 0}
     assert got == [{"to": "asha@example.in"}]

@@ -23,11 +23,13 @@ from redis import Redis
 
 from app.config import Settings
 from app.db import db
+from app.embedded.processes import wait_until
 from app.embedded.stores import open_stores
 from app.factory import create_app
 
 ANNOUNCED = "OTPLESS_TEST_STORES"
 TEMPLATE_LOCK = 7_310_042
+VACUUM_SECONDS = 60
 _opened = ExitStack()
 
 
@@ -66,10 +68,8 @@ class Servers:
         address.
         """
         self.make_template_once()
+        self.drop(name)
         with self.administer() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                     sql.Identifier(name), sql.Identifier(self.template)
@@ -78,11 +78,20 @@ class Servers:
         return self.url_of(name)
 
     def drop(self, name: str) -> None:
-        """Drop a database, whoever is connected."""
+        """Drop a database, whoever is connected; a vacuum in it, which we may not end, is waited for."""
+
+        def dropped() -> bool:
+            try:
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+            except psycopg.errors.InsufficientPrivilege:
+                return False
+            return True
+
         with self.administer() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            if not wait_until(dropped, patience_seconds=VACUUM_SECONDS):
+                pytest.fail(f"The database {name} could not be dropped within {VACUUM_SECONDS} s.")
 
     def make_template_once(self) -> None:
         """Migrate an empty database up to the newest revision, in whichever worker comes first."""
