@@ -87,6 +87,9 @@ def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Marku
         return Markup('<span class="text-nowrap" title="{}">{}</span>').format(
             value, COUNTRY_NAMES.get(value, value)
         )
+    zone = hint(model, path, "zone")
+    if zone and isinstance(value, datetime):
+        return instant(value, resolve(row, zone))
     return _by_type(value, path, full)
 
 

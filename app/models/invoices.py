@@ -213,8 +213,8 @@ class Invoice(Identified, Timestamped, Base):
     status: Mapped[InvoiceStatus] = mapped_column(default=InvoiceStatus.draft)
     number: Mapped[str | None]
     currency: Mapped[Currency]
-    period_start: Mapped[datetime]
-    period_end: Mapped[datetime]
+    period_start: Mapped[datetime] = mapped_column(info={"zone": "account.timezone"})
+    period_end: Mapped[datetime] = mapped_column(info={"zone": "account.timezone"})
     issued_at: Mapped[datetime | None]
     issued_on: Mapped[date | None] = mapped_column(
         info={"help": "The date of the document, in India's time."}

@@ -98,6 +98,13 @@ def test_a_record_has_a_page_and_hides_its_secrets(
             assert not value or value.hex()[:12] not in text
 
 
+def test_a_billing_period_is_told_in_the_zone_of_its_account(at_desk: Desk, world: World) -> None:
+    world.account.timezone = "America/New_York"
+    text = at_desk().text(f"/admin/invoices/details/?id={world.invoice.id}")
+    assert "30 Sep 2026, 14:30 EDT" in text
+    assert "30 Sep 2026, 18:30 UTC" not in text
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_key_that_no_row_has_is_not_found(slug: str, desk: Person) -> None:
     for key in (
