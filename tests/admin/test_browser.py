@@ -119,6 +119,7 @@ def test_a_theme_is_kept_and_painted_by_the_server(office: LiveServer, page: Pag
     assert background(page) == "rgb(18, 18, 18)"
     page.reload(wait_until="commit")
     assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    page.wait_for_load_state("load")
     assert background(page) == "rgb(18, 18, 18)"
     page.get_by_role("button", name="Light", exact=True).click()
     assert background(page) == "rgb(255, 255, 255)"
