@@ -1,0 +1,14 @@
+"""Callers: signed keys, their secrets in rotation, and the nonces they have used."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

