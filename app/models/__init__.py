@@ -3,6 +3,7 @@ module.
 """
 
 from app.models.audit import AuditRecord
+from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
 from app.models.invoices import (
     BillingRun,
@@ -29,6 +30,7 @@ __all__ = [
     "ChargePosition",
     "Customer",
     "DeadLetter",
+    "EventCorrection",
     "EventKey",
     "IdempotencyRecord",
     "Invoice",

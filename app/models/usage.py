@@ -13,8 +13,17 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
 from app.models.base import Amount, CreatedAt, Currency, Identified, Quantity, money
+from app.models.corrections import CorrectionKind, EventCorrection
 from app.models.customers import Account
 from app.models.plans import Metric, PriceComponent, Subscription
+
+
+class EventStatus(StrEnum):
+    """Whether an accepted event still counts, was taken back, or was replaced by another event."""
+
+    counted = "counted"
+    cancelled = "cancelled"
+    amended = "amended"
 
 
 class DeadLetterStatus(StrEnum):
@@ -63,6 +72,21 @@ class UsageEvent(Base):
     metric: Mapped[Metric] = relationship(
         primaryjoin="foreign(UsageEvent.metric_id) == Metric.id", viewonly=True
     )
+    correction: Mapped[EventCorrection | None] = relationship(
+        primaryjoin=(
+            "and_(foreign(UsageEvent.account_id) == EventCorrection.account_id, "
+            "foreign(UsageEvent.event_id) == EventCorrection.event_id)"
+        ),
+        viewonly=True,
+    )
+
+    @property
+    def status(self) -> EventStatus:
+        """Whether it counts; a list of events loads `correction` along (an outer join by primary key)."""
+        if self.correction is None:
+            return EventStatus.counted
+        amended = self.correction.kind == CorrectionKind.amend
+        return EventStatus.amended if amended else EventStatus.cancelled
 
     def __str__(self) -> str:
         return self.event_id
@@ -143,13 +167,15 @@ class ChargePosition(Identified, Base):
 class DeadLetter(Identified, Base):
     """An event that was refused, kept with its reason until somebody mends, replays or discards it.
 
-    The same refused event sent again raises `seen` instead of making another row.
+    The same refused event sent again raises `seen` instead of making another row: `payload_sha256` stays
+    that of what was sent, also when `payload` is edited. `original_payload` then keeps how it came.
     """
 
     __tablename__ = "dead_letters"
     __table_args__ = (
         UniqueConstraint("payload_sha256", "code"),
         Index("ix_dead_letters_status_last_seen_at", "status", "last_seen_at"),
+        Index("ix_dead_letters_status_code_id", "status", "code", "id"),
     )
 
     source: Mapped[str] = mapped_column(info={"help": "The door it came through: api, import."})
@@ -160,6 +186,7 @@ class DeadLetter(Identified, Base):
     metric_code: Mapped[str | None]
     event_id: Mapped[str | None] = mapped_column(index=True)
     payload: Mapped[dict[str, Any]]
+    original_payload: Mapped[dict[str, Any] | None]
     payload_sha256: Mapped[bytes]
     status: Mapped[DeadLetterStatus] = mapped_column(default=DeadLetterStatus.open, server_default="open")
     seen: Mapped[int] = mapped_column(default=1, server_default=text("1"))
