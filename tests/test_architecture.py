@@ -32,7 +32,8 @@ LONG_FUNCTIONS: dict[str, str] = {}
 FLOATS: dict[str, str] = {
     "app/domain/properties.py": "a JSON number of an event, taken over by its shortest writing",
     "app/services/event_names.py": "seconds of the monotonic clock",
-    "app/services/event_writer.py": "seconds of the monotonic clock",
+    "app/services/event_writer.py": "seconds between two wake-ups",
+    "app/services/group_commit.py": "seconds of patience",
     "app/services/keys.py": "seconds of the monotonic clock",
 }
 

@@ -1,11 +1,10 @@
-"""Group commit, with a real writer thread on a database of its own."""
+"""The writer of events, with its real thread on a database of its own."""
 
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -17,7 +16,7 @@ from app.embedded.processes import wait_until
 from app.errors import Unavailable
 from app.services import event_writer
 from app.services.event_store import ACCEPTED, DUPLICATE, Outcome, Row, store
-from app.services.event_writer import Writer
+from app.services.event_writer import make_writer
 from tests.support.own import OwnDatabase
 
 AT = datetime.now(UTC).replace(microsecond=0)
@@ -50,12 +49,12 @@ def send_together(
     app: Flask, held: Held, requests: Sequence[list[Row]]
 ) -> list[list[Outcome] | BaseException]:
     """Send one request that is held, then the others at once; return all answers but the first."""
-    writer = Writer(app)
+    writer = make_writer(app)
     with ThreadPoolExecutor(len(requests) + 1) as pool:
-        first = pool.submit(writer.write, [row("first")])
+        first = pool.submit(writer.submit, [row("first")])
         assert held.begun.wait(10)
-        futures = [pool.submit(writer.write, rows) for rows in requests]
-        assert wait_until(lambda: len(writer._waiting) == len(requests), patience_seconds=10)
+        futures = [pool.submit(writer.submit, rows) for rows in requests]
+        assert wait_until(lambda: writer.waiting == len(requests), patience_seconds=10)
         held.go.set()
         assert first.result(10) == [ACCEPTED]
         return [future.exception(10) or future.result() for future in futures]
@@ -124,13 +123,13 @@ def test_too_much_waiting_is_refused_at_once(
     monkeypatch.setattr(event_writer, "MOST_ROWS_WAITING", 2)
     held = Held(monkeypatch)
     with own_database.app() as app:
-        writer: Any = Writer(app)
+        writer = make_writer(app)
         with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(writer.write, [row("a")])
+            first = pool.submit(writer.submit, [row("a")])
             assert held.begun.wait(10)
-            second = pool.submit(writer.write, [row("b"), row("c")])
-            assert wait_until(lambda: len(writer._waiting) == 1, patience_seconds=10)
+            second = pool.submit(writer.submit, [row("b"), row("c")])
+            assert wait_until(lambda: writer.waiting == 1, patience_seconds=10)
             with pytest.raises(Unavailable):
-                writer.write([row("d")])
+                writer.submit([row("d")])
             held.go.set()
             assert (first.result(10), second.result(10)) == ([ACCEPTED], [ACCEPTED, ACCEPTED])
