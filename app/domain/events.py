@@ -1,8 +1,9 @@
 """One usage event as it arrives (API.md §4): checked completely, in microseconds, before it is stored.
 
-The content hash answers "same id, same event?". It covers account, metric, instant, quantity and properties
-by value: key order, `1` or `"1.0"`, and the offset a time is written in make no difference; a time left out
-stays out, so that a sender who relies on the default may send again.
+The content hash answers "same id, same event?". It covers what the event means, whichever door it came
+through: metric, instant, quantity and properties by value. Key order, `1` or `"1.0"`, and the offset a time is
+written in make no difference. The account is no part of it: its id is in the event's key, and an account has
+several names. A time left out stays out, so that a sender who relies on the default may send again.
 """
 
 import re
@@ -104,10 +105,23 @@ def _parse(
     if properties is None:
         properties = {}
     text = properties_text(properties)
-    # Lengths in front keep the parts apart, so that no two contents share an encoding.
-    content = f"{len(account_id)},{len(metric)},{account_id}{metric}{sent},{plain(quantity)},{text}"
-    digest = sha256(content.encode()).digest()
+    meant = _without_repeated_quantity(properties, text, quantity) if "quantity" in properties else text
+    # The length in front keeps the parts apart, so that no two contents share an encoding.
+    digest = sha256(f"{len(metric)},{metric}{sent},{plain(quantity)},{meant}".encode()).digest()
     return ParsedEvent(index, event_id, account_id, metric, at, quantity, properties, text, digest)
+
+
+def _without_repeated_quantity(properties: Mapping[str, Any], text: str, quantity: Decimal) -> str:
+    """Return the text of properties without a `quantity` that only repeats the event's own, as a CloudEvent
+    has it among its data.
+    """
+    try:
+        repeated = read_quantity(properties["quantity"], pointer="") == quantity
+    except RuleBroken:
+        return text
+    if not repeated:
+        return text
+    return properties_text({name: value for name, value in properties.items() if name != "quantity"})
 
 
 def _name(raw: Mapping[str, Any], field: str) -> str:

@@ -182,17 +182,31 @@ def test_the_same_content_in_another_spelling_is_the_same_event() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"account_id": "0191"}, {"metric": "auth.otp2"}, {"timestamp": "2026-10-31T18:29:59.998Z"},
+        {"metric": "auth.otp2"}, {"timestamp": "2026-10-31T18:29:59.998Z"},
         {"timestamp": ...},
         {"quantity": "2"}, {"quantity": "1.000000000001"}, {"properties": {}},
         {"properties": {"channel": "sms"}},
         {"properties": {"channel": "sms", "country": "US"}},
         {"properties": {"channel": "sms", "country": ["IN"]}},
-        {"account_id": "0190a", "metric": "uth.otp"},
+        {"properties": {"channel": "sms", "country": "IN", "quantity": "2"}},
+        {"properties": {"channel": "sms", "country": "IN", "quantity": None}},
+        {"metric": "auth.otp" + "20757.66599.999000", "timestamp": ...},
     ],
 )  # fmt: skip
 def test_another_content_is_another_event(change: dict[str, Any]) -> None:
     assert accepted(**change).body_sha256 != accepted().body_sha256
+
+
+@pytest.mark.parametrize("reference", ["acme", "0191", "01f0c2c6-64a8-7b6f-8e2c-5b1d2c3a4f5e"])
+def test_an_account_by_another_of_its_names_is_the_same_event(reference: str) -> None:
+    assert accepted(account_id=reference).body_sha256 == accepted().body_sha256
+
+
+@pytest.mark.parametrize("repeated", ["1", 1, "1.00", Decimal("1.0")])
+def test_a_property_that_repeats_the_quantity_adds_nothing_to_what_is_meant(repeated: Any) -> None:
+    event = accepted(properties={**RAW["properties"], "quantity": repeated})  # type: ignore[dict-item]
+    assert event.body_sha256 == accepted().body_sha256
+    assert event.properties["quantity"] == repeated
 
 
 values = st.recursive(
