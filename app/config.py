@@ -41,6 +41,7 @@ class Settings:
     statement_timeout_ms: int = 30_000
     event_max_age_days: int = 35
     event_max_ahead_seconds: int = 300
+    event_retention_months: int = 12
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
     auth0_domain: str = ""
@@ -116,6 +117,8 @@ class Settings:
             problems.append(
                 f"SECRET_KEY is not set: set it to 32 random bytes, for instance {secrets.token_hex(32)}"
             )
+        if self.event_retention_months < 1:
+            problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")

@@ -2,6 +2,7 @@
 module.
 """
 
+from app.models.archives import EventArchive
 from app.models.audit import AuditRecord
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
@@ -18,18 +19,20 @@ from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFi
 from app.models.payments import Payment, WebhookMessage
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
-from app.models.users import ApiKey, User
+from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
 from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
 
 __all__ = [
     "Account",
     "ApiKey",
+    "ApiKeySecret",
     "AuditRecord",
     "BillingRun",
     "BillingRunItem",
     "ChargePosition",
     "Customer",
     "DeadLetter",
+    "EventArchive",
     "EventCorrection",
     "EventKey",
     "IdempotencyRecord",
@@ -52,6 +55,7 @@ __all__ = [
     "UsageDelta",
     "UsageEvent",
     "UsageRollup",
+    "UsedNonce",
     "User",
     "Wallet",
     "WalletTransaction",
