@@ -83,10 +83,16 @@ def _renew(memory: _Memory, accounts: Set[str], metrics: Set[str]) -> Names:
     return memory.names
 
 
+def read_names(connection: psycopg.Connection, accounts: Iterable[str]) -> Names:
+    """Return these accounts and all metrics as the open transaction of `connection` sees them; nothing is
+    remembered.
+    """
+    return Names(_read_accounts(connection, list(accounts)), _read_metrics(connection))
+
+
 def _read(accounts: Iterable[str]) -> Names:
-    references = list(accounts)
     with raw_transaction() as connection:
-        return Names(_read_accounts(connection, references), _read_metrics(connection))
+        return read_names(connection, accounts)
 
 
 def _read_accounts(connection: psycopg.Connection, references: list[str]) -> dict[str, UUID]:

@@ -6,7 +6,7 @@ of it is one statement, so there is no moment at which one table knows an event 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -92,6 +92,12 @@ def store(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Outc
     if not known and len(keys) == len(rows):
         return [ACCEPTED] * len(rows)
     return _outcomes(rows, firsts, _find_first_bodies(connection, known))
+
+
+def ensure_partitions(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> None:
+    """Make the partitions of the months of `rows` in the open transaction, where they are missing."""
+    for year, month in sorted({(row.occurred_at.year, row.occurred_at.month) for row in rows}):
+        connection.execute("SELECT ensure_usage_partition(%s)", (datetime(year, month, 1, tzinfo=UTC),))
 
 
 def foresee(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> list[Outcome]:
