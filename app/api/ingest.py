@@ -1,16 +1,14 @@
-"""Usage events: the door for senders, and the list of what was accepted (API.md §4)."""
+"""Usage events: the door for senders (API.md §4)."""
 
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from flask import Blueprint, Response
 
-from app.api.body import Body, Instant, Meta, NonNegative, Page, Text, field, parse, read_raw
+from app.api.body import Body, Instant, Meta, NonNegative, parse, read_raw
 from app.api.endpoint import endpoint
-from app.api.envelope import answer, decimal_text, paginate, refusal, resource, success
-from app.api.guards import current_actor, get_account, guard, limit_to_caller
+from app.api.envelope import answer, refusal, success
+from app.api.guards import current_actor, guard
 from app.errors import FieldError, Invalid
-from app.models import UsageEvent
 from app.services import events
 from app.services.events import Result, Status
 
@@ -43,19 +41,6 @@ class SendQuery(Body):
 
     results: Annotated[Literal["all", "errors"], Meta(description="`errors` leaves accepted events out.")] = (
         "all"
-    )
-
-
-class ListQuery(Page):
-    """Which events."""
-
-    account_id: Annotated[Text | None, Meta(description="The account's id or external id.")] = None
-    metric: Text | None = None
-    since: Annotated[Instant | None, Meta(description="From this instant on.")] = field(
-        default=None, name="from"
-    )
-    until: Annotated[Instant | None, Meta(description="Before this instant.")] = field(
-        default=None, name="to"
     )
 
 
@@ -123,30 +108,3 @@ def _shown(result: Result) -> dict[str, Any]:
     elif result.status == Status.rejected:
         shown.update(code=result.code, pointer=result.pointer, message=result.message)
     return shown
-
-
-@blueprint.get("/events")
-@guard("usage", "read")
-@endpoint("List accepted events", query=ListQuery, answers="event", many=True)
-def list_events(query: ListQuery) -> Response:
-    """The newest first; by account, metric and time (`from` ≤ timestamp < `to`)."""
-    account_id: UUID | None = get_account(query.account_id).id if query.account_id else None
-    chosen = events.list_query(
-        account_id=account_id, metric=query.metric, since=query.since, until=query.until
-    )
-    key = (UsageEvent.occurred_at, UsageEvent.account_id, UsageEvent.event_id)
-    rows, cursor = paginate(limit_to_caller(chosen, UsageEvent.account_id), query, key)
-    return success([_event(row) for row in rows], next_cursor=cursor)
-
-
-def _event(event: UsageEvent) -> dict[str, Any]:
-    attributes = {
-        "event_id": event.event_id,
-        "account_id": event.account_id,
-        "metric": event.metric.code,
-        "timestamp": event.occurred_at,
-        "quantity": decimal_text(event.quantity),
-        "properties": event.properties,
-        "received_at": event.received_at,
-    }
-    return resource("event", event.event_id, attributes)

@@ -102,10 +102,10 @@ def test_the_id_of_a_request_is_taken_over_and_returned(caller: Caller) -> None:
 def test_what_nobody_foresaw_is_a_500_that_shows_only_its_reference(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(**_: Any) -> None:
+    def fail(_: Any) -> None:
         raise RuntimeError("SELECT secret FROM everything")
 
-    monkeypatch.setattr("app.services.events.list_query", fail)
+    monkeypatch.setattr("app.services.explorer.list_query", fail)
 
     response = caller.get("/events")
 
