@@ -24,6 +24,7 @@ from admin_views.lookups import Lookup, LookupField
 from admin_views.naming import column_of, label_of, local_key, relations
 from app.db import Base
 from app.domain import gstin
+from app.domain.aggregations import aggregations
 from app.domain.errors import RuleBroken
 from app.domain.places import STATES
 from app.domain.pricing.models import price_models
@@ -34,11 +35,10 @@ LONG_TEXTS = {"notes", "description", "address", "bank_details", "message", "rea
 FIRST_CURRENCIES = ("INR", "USD", "IDR", "EUR", "GBP", "AED", "SGD")
 LONGEST_TEXT = 10_000
 
-AGGREGATIONS = ("count", "sum", "max", "min", "average", "unique_count", "latest", "weighted_sum")
 REGISTRIES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "price_models": lambda: tuple(sorted(price_models)),
     "gateways": lambda: tuple(sorted(payment_gateways)),
-    "aggregations": lambda: AGGREGATIONS,
+    "aggregations": lambda: tuple(aggregations),
 }
 
 

@@ -70,7 +70,7 @@ class Metric(Identified, Timestamped, Base):
     name: Mapped[str]
     aggregation: Mapped[str] = mapped_column(default="count", info={"registry": "aggregations"})
     value_property: Mapped[str | None] = mapped_column(
-        info={"help": "The event property to add up; empty: the event's quantity."}
+        info={"help": "The event property that is read; empty: the event's quantity."}
     )
     unit: Mapped[str] = mapped_column(default="unit", info={"help": "What one is called: message, byte."})
     dimensions: Mapped[list[str]] = mapped_column(

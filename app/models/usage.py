@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -112,6 +113,10 @@ class UsageDelta(Base):
 class UsageRollup(Base):
     """The usage of an account by metric, dimension values and 15-minute bucket (UTC, `[bucket_at, +15
     min)`).
+
+    `quantity` is the bucket's own. Where quantities do not add (`Aggregation.adds`), `state` is what the
+    bucket gives to a longer window, in the aggregation's own form; it stays NULL where they do, and where no
+    event of the bucket counts.
     """
 
     __tablename__ = "usage_rollups"
@@ -123,6 +128,7 @@ class UsageRollup(Base):
     dimensions: Mapped[dict[str, Any]] = mapped_column(primary_key=True)
     quantity: Mapped[Quantity]
     events: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
 
     account: Mapped[Account] = relationship(
         primaryjoin="foreign(UsageRollup.account_id) == Account.id", viewonly=True

@@ -64,8 +64,8 @@ def create(values: Mapping[str, Any], *, actor: Actor) -> Metric:
     """Make a metric; `code` is needed, the name is the code and the aggregation `count` by default.
 
     Raises:
-        Invalid: with every attribute that cannot be used; an aggregation that is not registered; a value
-            property for `count`, which reads none.
+        Invalid: with every attribute that cannot be used; an aggregation that is not registered, or that
+            could not count by this value property and these dimensions.
         Conflict: the code is taken.
     """
     found = inputs.read(values, READERS, required=("code",))
@@ -77,8 +77,9 @@ def create(values: Mapping[str, Any], *, actor: Actor) -> Metric:
         "active": True,
         **found,
     }
-    if given["aggregation"] == "count" and given.get("value_property"):
-        raise Invalid.at("/value_property", "`count` counts events and reads no property.", code="not_used")
+    with inputs.refusals():
+        entry = aggregations[given["aggregation"]]
+        entry.check_definition(given.get("value_property"), given["dimensions"])
     metric = Metric(**given)
     try:
         with db.session.begin_nested():
