@@ -14,17 +14,20 @@ In this order: the guard first, so that a stranger's body is never read. `body=`
 shapes of `app.api.body`; the view gets what was read as its arguments `body` and `query`. `answers` is the
 type of the resource in `data` (`many=True`: an array of them); `attributes=` may name a shape that documents
 its attributes. `also` names other statuses of success, `media` what is sent where it is not JSON, and `keyed`
-a view that keeps its own `Idempotency-Key`.
+a view that keeps its own `Idempotency-Key`. `other_media` are bodies of other content types; `bare` names the
+shapes of the whole answer and of refusals where a view speaks somebody else's protocol.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from app.api.body import Body, read, read_query
 
 JSON = "application/json"
+NO_OTHER_MEDIA: Mapping[str, Any] = MappingProxyType({})
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -44,6 +47,8 @@ class Endpoint:
     also: tuple[int, ...]
     media: str
     keyed: bool
+    other_media: Mapping[str, Any]
+    bare: tuple[Any, Any] | None
 
 
 def endpoint(
@@ -59,6 +64,8 @@ def endpoint(
     media: str = JSON,
     keyed: bool = False,
     documented_bodies: tuple[Any, ...] = (),
+    other_media: Mapping[str, Any] = NO_OTHER_MEDIA,
+    bare: tuple[Any, Any] | None = None,
 ) -> Callable[[View], View]:
     """Return a decorator that reads `body` and `query` for the view and records the declaration as
     `__endpoint__`.
@@ -87,6 +94,8 @@ def endpoint(
             also=also,
             media=media,
             keyed=keyed,
+            other_media=other_media,
+            bare=bare,
         )
         return cast(View, reading)
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
 
+from app.api import cloudevents
 from app.api.body import Body, Instant, Meta, NonNegative, parse, read_raw
 from app.api.endpoint import endpoint
 from app.api.envelope import answer, refusal, success
@@ -50,18 +51,27 @@ class SendQuery(Body):
     "Send usage events",
     query=SendQuery,
     documented_bodies=(Event, list[Event], Batch),
+    other_media={
+        cloudevents.STRUCTURED: cloudevents.CloudEvent,
+        cloudevents.BATCH: list[cloudevents.CloudEvent],
+    },
     answers="event_batch",
     status=202,
-    also=(207,),
+    also=(204, 207),
 )
 def send_events(query: SendQuery) -> Response:
-    """One event, an array, or `{"events": […]}` with 1 to 1,000. The answer comes after COMMIT, one result
-    per event.
+    """One event, an array, or `{"events": […]}` with 1 to 1,000; or CloudEvents 1.0, single, batched or in
+    binary mode. The answer comes after COMMIT, one result per event.
 
-    202: all accepted or duplicates. 207: some rejected. 400: all rejected, or the body is unusable. 503:
-    unknown, send the same again. The same `event_id` of an account counts once for ever; `conflict` tells of
-    other content under a known id.
+    202: all accepted or duplicates (204 for CloudEvents). 207: some rejected. 400: all rejected, or the body
+    is unusable. 503: unknown, send the same again. The same `event_id` of an account counts once for ever;
+    `conflict` tells of other content under a known id.
     """
+    if cloudevents.are_sent():
+        results = cloudevents.take(most=MOST_EVENTS)
+        if all(result.status != Status.rejected for result in results):
+            return Response(status=204, mimetype="application/json")
+        return _answer(results, errors_only=query.results == "errors")
     results = events.ingest(
         _batch(parse(read_raw())), source="api", actor=current_actor(), max_age=events.oldest_allowed()
     )

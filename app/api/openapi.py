@@ -22,6 +22,7 @@ from app.api.guards import PUBLIC, public
 blueprint = Blueprint("contract", __name__, url_prefix="/api")
 
 REFERENCE = "#/components/schemas/{name}"
+OUR_ERROR = {"$ref": REFERENCE.format(name="Error")}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CONVERTERS = {
     "UUIDConverter": {"type": "string", "format": "uuid"},
@@ -36,6 +37,7 @@ REFUSALS = {
 }
 REFUSALS_OF_CHANGES = {"409": "The state of things does not allow it."}
 REFUSALS_OF_BODIES = {"413": "The body is over 1 MiB.", "415": "The body is not JSON."}
+REFUSALS_OF_OTHERS = {"422": "A rule is broken; `error_details` names where. Nothing is stored."}
 REFUSALS_OF_KEYS = {"422": "The Idempotency-Key was used for another request."}
 DESCRIPTION = (
     "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. "
@@ -113,7 +115,16 @@ class _Shapes:
     def __init__(self, found: list[Operation]) -> None:
         declared = [operation.declared for operation in found if operation.declared]
         shapes = [
-            shape for entry in declared for shape in (*entry.bodies, entry.query, entry.attributes) if shape
+            shape
+            for entry in declared
+            for shape in (
+                *entry.bodies,
+                *entry.other_media.values(),
+                *(entry.bare or ()),
+                entry.query,
+                entry.attributes,
+            )
+            if shape
         ]
         schemas, self.components = msgspec.json.schema_components(
             shapes, schema_hook=_schema_of_own, ref_template=REFERENCE
@@ -165,7 +176,10 @@ def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
     if declared and declared.bodies:
         choices = [shapes.reference(body) for body in declared.bodies]
         schema = choices[0] if len(choices) == 1 else {"oneOf": choices}
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content = {
+            media: {"schema": shapes.reference(shape)} for media, shape in declared.other_media.items()
+        }
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}, **content}}
     return made
 
 
@@ -192,16 +206,21 @@ def _parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
 def _responses(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
     declared = operation.declared
     done: dict[str, Any] = {"description": "Done."}
-    if declared and declared.answers:
+    if declared and declared.bare:
+        done["content"] = {JSON: {"schema": shapes.reference(declared.bare[0])}}
+    elif declared and declared.answers:
         done["content"] = {declared.media: {"schema": _success_schema(declared, shapes)}}
     elif declared and declared.media != JSON:
         done["content"] = {declared.media: {"schema": {"type": "string", "format": "binary"}}}
     responses = {str(declared.status if declared else 200): done}
     for status in declared.also if declared else ():
         # A preview or a partial success need not have the shape of the resource.
-        responses[str(status)] = {"description": "Done.", "content": {JSON: {"schema": {"type": "object"}}}}
+        responses[str(status)] = {"description": "Done."}
+        if status != 204:
+            responses[str(status)]["content"] = {JSON: {"schema": {"type": "object"}}}
     if operation.guard != PUBLIC:
-        error = {JSON: {"schema": {"$ref": REFERENCE.format(name="Error")}}}
+        refusal = shapes.reference(declared.bare[1]) if declared and declared.bare else OUR_ERROR
+        error = {JSON: {"schema": refusal}}
         refusals = _refusals(operation)
         responses |= {code: {"description": words, "content": error} for code, words in refusals.items()}
     return responses
@@ -214,6 +233,8 @@ def _refusals(operation: Operation) -> dict[str, str]:
         found |= REFUSALS_OF_CHANGES
     if declared and declared.bodies:
         found |= REFUSALS_OF_BODIES
+    if declared and declared.bare:
+        found |= REFUSALS_OF_OTHERS
     if operation.idempotent:
         found |= REFUSALS_OF_KEYS
     return found

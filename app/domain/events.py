@@ -1,9 +1,9 @@
 """One usage event as it arrives (API.md §4): checked completely, in microseconds, before it is stored.
 
 The content hash answers "same id, same event?". It covers what the event means, whichever door it came
-through: metric, instant, quantity and properties by value. Key order, `1` or `"1.0"`, and the offset a time is
-written in make no difference. The account is no part of it: its id is in the event's key, and an account has
-several names. A time left out stays out, so that a sender who relies on the default may send again.
+through: metric, instant, quantity and properties by value. Key order, `1` or `"1.0"`, and the offset a time
+is written in make no difference. The account is no part of it: its id is in the event's key, and an account
+has several names. A time left out stays out, so that a sender who relies on the default may send again.
 """
 
 import re
