@@ -120,7 +120,10 @@ class UsageRollup(Base):
     """
 
     __tablename__ = "usage_rollups"
-    __table_args__ = (Index("ix_usage_rollups_bucket_at", "bucket_at"),)
+    __table_args__ = (
+        Index("ix_usage_rollups_bucket_at", "bucket_at"),
+        Index("ix_usage_rollups_metric_id_bucket_at", "metric_id", "bucket_at"),
+    )
 
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     metric_id: Mapped[UUID] = mapped_column(primary_key=True)

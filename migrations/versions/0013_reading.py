@@ -1,4 +1,6 @@
-"""Indexes and columns for reading events and dead letters."""
+"""Indexes for reading usage."""
+
+from alembic import op
 
 revision = "0013"
 down_revision = "0012"
@@ -7,8 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.create_index(
+        "ix_usage_rollups_metric_id_bucket_at", "usage_rollups", ["metric_id", "bucket_at"], unique=False
+    )
 
 
 def downgrade() -> None:
-    pass
+    op.drop_index("ix_usage_rollups_metric_id_bucket_at", table_name="usage_rollups")
