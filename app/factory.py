@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     logs.configure(settings.log_level)
-    application = Flask("app", root_path=str(web.PACKAGE), template_folder=str(web.TEMPLATES))
+    application = web.Application("app", root_path=str(web.PACKAGE), template_folder=str(web.TEMPLATES))
     application.config.update(flask_config(settings))
     application.extensions["settings"] = settings
     if settings.proxy_hops:

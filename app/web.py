@@ -1,14 +1,18 @@
-"""What every page and answer shares: the request id, the security headers with their nonce, and
-the error pages.
+"""What every page and answer shares: the request id, the session, the security headers with their nonce,
+and the error pages.
 """
 
+import os
 import re
 import secrets
+from functools import lru_cache
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
-from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask import Flask, Request, Response, g, redirect, render_template, request, url_for
+from flask.sessions import NullSession, SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -28,37 +32,80 @@ CONTENT_POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+# A caller of the API who sends one of these proves itself by it, and has no session.
+KEY_HEADERS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY")
+
+
+class Application(Flask):
+    """Flask without coroutines: no view or hook of ours is one, so none is asked whether it is."""
+
+    def ensure_sync(self, func: Any) -> Any:
+        """Return the function as it is."""
+        return func
+
+
+class Sessions(SecureCookieSessionInterface):
+    """The signed cookie of a person. A call of the API with a key opens none, so that it costs nothing."""
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        """Return the session of the request, one that cannot be written where a key is sent."""
+        environ = request.environ
+        if environ["PATH_INFO"].startswith("/api/") and any(name in environ for name in KEY_HEADERS):
+            return NullSession()
+        return super().open_session(app, request)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return what signs and reads the cookie, made once for each secret."""
+        return self._signer(app, app.secret_key) if app.secret_key else None
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def _signer(self, app: Flask, _secret: object) -> URLSafeTimedSerializer | None:
+        return super().get_signing_serializer(app)
 
 
 def init_app(app: Flask) -> None:
-    """Enter the hooks, the page context and the error pages."""
+    """Enter the hooks, the session, the page context and the error pages."""
+    app.session_interface = Sessions()
     app.before_request(_name_the_request)
     csrf.init_app(app)
     app.after_request(_secure)
-    app.context_processor(lambda: {"csp_nonce": g.get("csp_nonce", "")})
+    app.context_processor(lambda: {"csp_nonce": _nonce()})
     templating.init_app(app)
     app.register_error_handler(DomainError, _domain_error_page)
     app.register_error_handler(HTTPException, _http_error_page)
 
 
 def _name_the_request() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
-    g.csp_nonce = secrets.token_urlsafe(16)
+    given = request.environ.get("HTTP_X_REQUEST_ID")
+    g.request_id = given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def _nonce() -> str:
+    """Return the nonce of this page's own scripts and styles."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
 
 
 def _secure(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("X-Request-Id", g.get("request_id", ""))
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    present = {name.lower() for name, _ in headers}
+    more = {**EVERYWHERE, "X-Request-Id": g.get("request_id", "")}
     if response.mimetype == "text/html":
-        headers.setdefault("Content-Security-Policy", CONTENT_POLICY.format(nonce=g.csp_nonce))
-        headers.setdefault("Cache-Control", "no-store")
+        more["Content-Security-Policy"] = CONTENT_POLICY.format(nonce=_nonce())
+        more["Cache-Control"] = "no-store"
     if request.is_secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        more["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    for name, value in more.items():
+        if name.lower() not in present:
+            headers.add(name, value)
     return response
 
 

@@ -26,6 +26,7 @@ from app.registry import UnknownName
 
 VERSION = "v1"
 RETRY_AFTER_SECONDS = 1
+ANSWER_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,7 @@ def success(data: Any, status: int = 200, next_cursor: str | None = None, **meta
 
 def answer(document: dict[str, Any], status: int) -> Response:
     """Return `document` as a JSON response that no cache keeps."""
-    response = Response(msgspec.json.encode(document), status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(msgspec.json.encode(document), status, ANSWER_HEADERS)
 
 
 def resource(
