@@ -5,20 +5,18 @@ Check and match in memory, store by one statement, keep what was refused as dead
 never stops its neighbours. Callers are the API, the import command and the replay of dead letters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.config import current_settings
-from app.db import raw_transaction
+from app.db import db, raw_transaction
 from app.domain.aggregations import aggregations
 from app.domain.errors import RuleBroken
 from app.domain.events import ParsedEvent, Rejection, parse_event
@@ -26,13 +24,13 @@ from app.domain.periods import bucket_start
 from app.domain.rating import dimension_values
 from app.errors import Unavailable
 from app.ids import new_id
-from app.models import Metric, UsageEvent
 from app.permissions import Actor
 from app.services.event_letters import keep
-from app.services.event_names import Names, look_up
-from app.services.event_store import Row, foresee
+from app.services.event_names import Names, look_up, read_names
+from app.services.event_store import Row, ensure_partitions, foresee, store
 from app.services.event_writer import AWAY, UNKNOWN, write
 
+NOTHING_REFUSED: Mapping[int, Rejection] = MappingProxyType({})
 UNKNOWN_ACCOUNT = "unknown_account"
 # Somebody else's account looks like none to the sender; the dead letter tells staff which it was.
 FOREIGN_ACCOUNT = "foreign_account"
@@ -67,6 +65,11 @@ def oldest_allowed() -> timedelta:
     return timedelta(days=current_settings().event_max_age_days)
 
 
+def furthest_allowed() -> timedelta:
+    """Return how far ahead of the clock here an event may be."""
+    return timedelta(seconds=current_settings().event_max_ahead_seconds)
+
+
 def ingest(
     events: Sequence[Any],
     *,
@@ -75,6 +78,7 @@ def ingest(
     max_age: timedelta | None = None,
     at: datetime | None = None,
     keep_rejected: bool = True,
+    refused: Mapping[int, Rejection] = NOTHING_REFUSED,
 ) -> list[Result]:
     """Store events and return one answer for each, in their order, after the COMMIT. Wakes up the metering.
 
@@ -82,13 +86,14 @@ def ingest(
     thousands at once. `source` names the door (`api`, `import`) on the dead letters. Events older than
     `max_age` before `at` are refused; None takes any age. A key that is bound to one account knows no other.
     It commits by itself: accounts and metrics that the events name must be committed before.
+    `refused` are those, by place, that the door itself cannot take; they are answered and kept like others.
 
     Raises:
         Unavailable: the outcome is unknown; the same events may be sent again.
     """
     at = at or clock.now()
     try:
-        taken, rows, rejected = _read(events, actor=actor, max_age=max_age, at=at)
+        taken, rows, rejected = _read(events, actor=actor, max_age=max_age, at=at, refused=refused)
         outcomes = write(rows)
         if keep_rejected and rejected:
             keep([(events[one.position], one) for one in rejected], source=source, at=at)
@@ -114,6 +119,35 @@ def check(events: Sequence[Any], *, actor: Actor, at: datetime, expected: Iterab
     return _answers(taken, outcomes, rejected, len(events))
 
 
+def ingest_within(
+    events: Sequence[Any], *, actor: Actor, at: datetime, max_age: timedelta | None = None
+) -> list[Result]:
+    """Store events by the same rules in the transaction that is open, all or nothing with what else it
+    writes; return one answer for each.
+
+    For corrections and replays. The caller wakes up the metering; what is refused is not kept.
+    """
+    connection = _open_connection()
+    taken, rows, rejected = _read(events, actor=actor, max_age=max_age, at=at, find=_names_within)
+    ensure_partitions(connection, rows)
+    return _answers(taken, store(connection, rows) if rows else [], rejected, len(events))
+
+
+def find_takable(events: Sequence[Any], *, actor: Actor, at: datetime) -> set[int]:
+    """Return the places of those events that would be taken now, whatever their age; nothing is stored."""
+    taken, _, _ = _read(events, actor=actor, max_age=None, at=at, find=_names_within)
+    return {event.position for event in taken}
+
+
+def _open_connection() -> Any:
+    db.session.flush()
+    return db.session.connection().connection.driver_connection
+
+
+def _names_within(accounts: Set[str], metrics: Set[str]) -> Names:
+    return read_names(_open_connection(), accounts)
+
+
 def _read(
     events: Sequence[Any],
     *,
@@ -121,18 +155,22 @@ def _read(
     max_age: timedelta | None,
     at: datetime,
     expected: Iterable[str] = (),
+    find: Callable[[Set[str], Set[str]], Names] = look_up,
+    refused: Mapping[int, Rejection] = NOTHING_REFUSED,
 ) -> tuple[list[ParsedEvent], list[Row], list[Rejection]]:
     """Return the events that can be stored, their rows, and the refusals of the others."""
-    ahead = timedelta(seconds=current_settings().event_max_ahead_seconds)
+    ahead = furthest_allowed()
     parsed: list[ParsedEvent] = []
     rejected: list[Rejection] = []
     for position, raw in enumerate(events):
-        event = parse_event(raw, index=position, now=at, max_age=max_age, max_ahead=ahead)
+        event = refused.get(position) or parse_event(
+            raw, index=position, now=at, max_age=max_age, max_ahead=ahead
+        )
         if isinstance(event, ParsedEvent):
             parsed.append(event)
         else:
             rejected.append(event)
-    names = look_up({event.account_id for event in parsed}, {event.metric for event in parsed})
+    names = find({event.account_id for event in parsed}, {event.metric for event in parsed})
     if to_come := {reference: new_id() for reference in expected}:
         names = Names({**to_come, **names.accounts}, names.metrics)
     taken, rows = _match_all(parsed, names, actor, rejected)
@@ -202,23 +240,3 @@ def _answers(
         shown = UNKNOWN_ACCOUNT if code == FOREIGN_ACCOUNT else code
         results[position] = Result(position, event_id, Status.rejected, False, shown, pointer, message)
     return results
-
-
-def list_query(
-    *,
-    account_id: UUID | None = None,
-    metric: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Select[Any]:
-    """Return the query of the events of an account, a metric code, a time (`since` ≤ occurred < `until`)."""
-    query = select(UsageEvent).options(joinedload(UsageEvent.metric))
-    if account_id is not None:
-        query = query.where(UsageEvent.account_id == account_id)
-    if metric is not None:
-        query = query.where(UsageEvent.metric_id.in_(select(Metric.id).where(Metric.code == metric)))
-    if since is not None:
-        query = query.where(UsageEvent.occurred_at >= since)
-    if until is not None:
-        query = query.where(UsageEvent.occurred_at < until)
-    return query
