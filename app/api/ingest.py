@@ -93,19 +93,17 @@ def _batch(body: Any) -> list[Any]:
 
 
 def _answer(results: list[Result], *, errors_only: bool) -> Response:
-    counts = dict.fromkeys(Status, 0)
-    for result in results:
-        counts[result.status] += 1
-    shown = [_shown(result) for result in results if not (errors_only and result.status == Status.accepted)]
+    others = [result for result in results if result.status is not Status.accepted]
+    rejected = sum(result.status is Status.rejected for result in others)
     attributes = {
-        "accepted": counts[Status.accepted],
-        "duplicates": counts[Status.duplicate],
-        "rejected": counts[Status.rejected],
-        "results": shown,
+        "accepted": len(results) - len(others),
+        "duplicates": len(others) - rejected,
+        "rejected": rejected,
+        "results": [_shown(result) for result in (others if errors_only else results)],
     }
     data = {"type": "event_batch", "attributes": attributes}
-    if counts[Status.rejected] < len(results):
-        return success(data, 207 if counts[Status.rejected] else 202)
+    if rejected < len(results):
+        return success(data, 207 if rejected else 202)
     fields = [FieldError(result.pointer or "", result.code or "", result.message or "") for result in results]
     message = fields[0].message if len(fields) == 1 else "Every event was refused; none is stored."
     return answer({**refusal("rejected", message, fields), "data": data}, 400)
