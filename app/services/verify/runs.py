@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from app import clock
 from app.db import db, is_isolated
-from app.services.verify import books, invoicing, queues, usage
+from app.services.verify import archives, books, invoicing, queues, usage
 from app.services.verify.checks import Findings, Report, Result, checks
 
 # Importing them entered their checks; this is the order in which they run and are shown.
-ORDER = [module.__name__ for module in (usage, books, invoicing, queues)]
+ORDER = [module.__name__ for module in (usage, archives, books, invoicing, queues)]
 
 
 def run(
@@ -34,6 +34,8 @@ def run(
     if not is_isolated() and not db.session().in_transaction():
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     db.session.execute(text("SET LOCAL statement_timeout = 0"))
+    # Taken before the view is: no month can be moved into a file while it is being compared.
+    db.session.execute(text("LOCK TABLE usage_events IN ACCESS SHARE MODE"))
     results = []
     for name in names or sorted(checks, key=lambda name: ORDER.index(checks[name].find.__module__)):
         results.append(_run_one(name, at))
