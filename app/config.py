@@ -6,6 +6,7 @@ finds them there when `DATABASE_URL` and `REDIS_URL` are not set.
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +16,10 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
+from app.domain.buckets import read_limits
+
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class BadSettings(ValueError):
@@ -34,6 +38,8 @@ class Settings:
     public_url: str = "http://127.0.0.1:8000"
     trusted_hosts: tuple[str, ...] = ()
     proxy_hops: int = 0
+    rate_limits: str = ""
+    cors_origins: tuple[str, ...] = ()
     development_sign_in: bool = False
     log_level: str = "INFO"
     database_pool_size: int = 8
@@ -111,6 +117,7 @@ class Settings:
             problems.append(
                 "DATABASE_URL is not set and no `make run` is going: set it, or start `make run`."
             )
+        problems += self._problems_of_the_edge()
         if self.environment not in {"development", "test", "production"}:
             problems.append(f"ENVIRONMENT={self.environment!r}: choose development, test or production.")
         if self.secret_key in WEAK_SECRETS:
@@ -130,6 +137,19 @@ class Settings:
                 problems.append(
                     "TRUSTED_HOSTS is not set: name the hosts that this installation answers for."
                 )
+        return problems
+
+    def _problems_of_the_edge(self) -> list[str]:
+        problems = []
+        try:
+            read_limits(self.rate_limits)
+        except ValueError as error:
+            problems.append(f"RATE_LIMITS: {error}.")
+        problems += [
+            f"CORS_ORIGINS: {origin!r} is no origin; write https://app.example.com."
+            for origin in self.cors_origins
+            if not ORIGIN.fullmatch(origin)
+        ]
         return problems
 
     @property

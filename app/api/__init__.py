@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 
+from app.api import aliases, cors, limits
 from app.api.envelope import failure
 from app.web import csrf
 
@@ -27,6 +28,9 @@ def init_app(app: Flask) -> None:
             csrf.exempt(blueprint)
             root.register_blueprint(blueprint, url_prefix=blueprint.url_prefix or PREFIX)
     app.register_blueprint(root)
+    aliases.init_app(app)
+    cors.init_app(app)
+    limits.init_app(app)
     app.before_request(_answer_unknown_addresses)
 
 

@@ -15,6 +15,7 @@ from flask_login import current_user
 from sqlalchemy import Select, select
 
 from app import clock
+from app.api import limits
 from app.db import db, transaction
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import Account
@@ -37,6 +38,7 @@ def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
     Raises (when called):
         Unauthorized: nobody is known behind the request.
         Forbidden: somebody is, and may not.
+        RateLimited: they are, and have called too often.
     """
     verb = Verb(verb)
 
@@ -44,6 +46,7 @@ def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             actor = authenticate()
+            limits.spend(actor)
             if not allows(actor, resource, verb):
                 raise Forbidden(f"This caller may not {verb} {resource}.")
             g.actor = actor
