@@ -13,17 +13,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, cast, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.db import db
-from app.domain.money import quantize
+from app.domain.aggregations import aggregations
+from app.domain.money import EXACT, quantize
 from app.ids import new_id
-from app.models import ChargePosition, Subscription, UsageDelta, UsageRollup, Wallet
-from app.services import deductions
+from app.models import ChargePosition, Subscription, UsageDelta, Wallet
+from app.services import deductions, rollups
 from app.services.deductions import UsageItem
 from app.services.rating import Place, Tariffs, period_of
+from app.services.rollups import Bucket, PlaceKey, Tally
 
 BATCH = 5_000
 
@@ -32,7 +34,8 @@ BATCH = 5_000
 METERED_ACCOUNTS = 7_310_043
 LOCKS = 256
 
-# The claimed ids are an array, so that a long backlog is not scanned for every batch.
+# The claimed ids are an array, so that a long backlog is not scanned for every batch. The insert locks all
+# rollups it touches, in key order; those that do not add are recomputed afterwards.
 CLAIM_AND_FOLD = text("""
     WITH claimed AS (
         DELETE FROM usage_deltas WHERE id = ANY (ARRAY(
@@ -49,8 +52,9 @@ CLAIM_AND_FOLD = text("""
         ON CONFLICT (account_id, metric_id, bucket_at, dimensions)
         DO UPDATE SET quantity = r.quantity + excluded.quantity, events = r.events + excluded.events
     )
-    SELECT account_id, metric_id, bucket_at, dimensions::text AS dimensions, quantity, events, deltas FROM
-    folded
+    SELECT f.account_id, f.metric_id, f.bucket_at, f.dimensions::text AS dimensions, f.quantity, f.events,
+           f.deltas, m.aggregation
+    FROM folded f LEFT JOIN metrics m ON m.id = f.metric_id
 """)
 
 LOCK_SHARED = text(
@@ -87,7 +91,7 @@ class Addition:
     events: int = 0
 
 
-Additions = dict[tuple[UUID, UUID, datetime], Addition]
+Additions = dict[PlaceKey, Addition]
 
 
 def has_backlog() -> bool:
@@ -104,11 +108,18 @@ def drain(limit: int = BATCH, tariffs: Tariffs | None = None, *, at: datetime | 
     rows = db.session.execute(CLAIM_AND_FOLD, {"limit": limit}).all()
     if not rows:
         return 0
+    recomputed = {Bucket(*row[:4]): row.aggregation for row in rows if not _adds(row)}
+    if recomputed:
+        rollups.recompute(recomputed)
     accounts = {row.account_id for row in rows}
     _lock_shared(accounts)
     tariffs = tariffs or Tariffs()
     tariffs.load(accounts)
-    _apply(_add_up(rows, tariffs), at or clock.now())
+    additions = _add_up(rows, tariffs)
+    moved = _move(additions)
+    if recomputed:
+        moved = _settle(additions, moved, tariffs)
+    _charge(additions, moved, at or clock.now())
     return sum(row.deltas for row in rows)
 
 
@@ -135,24 +146,19 @@ def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None) ->
     if not coverages:
         return 0
     first = min(period_of(each.cycle, since).start for each in coverages)
-    rolled_up = db.session.execute(rollups_of(account_id, first)).all()
-    wanted = {key: each for key, each in _add_up(rolled_up, tariffs).items() if each.place.period.end > since}
+    found = rollups.tally(db.session.execute(rollups.rollups_of(account_id, first)), tariffs)
+    wanted = {
+        key: Addition(each.place, each.quantity, each.events)
+        for key, each in found.items()
+        if each.place.period.end > since
+    }
     changes = _differences(wanted, _positions_since(account_id, since), tariffs)
-    _apply(changes, at or clock.now())
+    _charge(changes, _move(changes), at or clock.now())
     return len(changes)
 
 
-def rollups_of(account_id: UUID, since: datetime | None = None) -> Select[*tuple[Any, ...]]:
-    """Return the query for an account's rollups, their dimensions as canonical text."""
-    query = select(
-        UsageRollup.account_id,
-        UsageRollup.metric_id,
-        UsageRollup.bucket_at,
-        cast(UsageRollup.dimensions, Text).label("dimensions"),
-        UsageRollup.quantity,
-        UsageRollup.events,
-    ).where(UsageRollup.account_id == account_id)
-    return query if since is None else query.where(UsageRollup.bucket_at >= since)
+def _adds(row: Row[Any]) -> bool:
+    return row.aggregation is None or aggregations[row.aggregation].adds
 
 
 def _lock_shared(accounts: Collection[UUID]) -> None:
@@ -161,13 +167,15 @@ def _lock_shared(accounts: Collection[UUID]) -> None:
 
 
 def _add_up(rows: Iterable[Row[Any]], tariffs: Tariffs) -> Additions:
+    """Return what is new by charge position: nothing yet where quantities do not add."""
     found: Additions = {}
     for row in rows:
         place = tariffs.place(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
         if place is not None:
             addition = found.setdefault(place.key, Addition(place))
-            addition.quantity += row.quantity
-            addition.events += row.events
+            if place.price.adds:
+                addition.quantity = EXACT.add(addition.quantity, row.quantity)
+                addition.events += row.events
     return found
 
 
@@ -192,17 +200,42 @@ def _differences(wanted: Additions, positions: Sequence[ChargePosition], tariffs
         key = (row.subscription_id, row.component_id, row.period_start)
         coverage = coverages[row.subscription_id]
         place = Place(coverage, tariffs.prices[row.component_id], period_of(coverage.cycle, row.period_start))
-        found = wanted.get(key) or Addition(place)
-        changes[key] = Addition(place, found.quantity - row.quantity, found.events - row.events)
+        changes[key] = _difference(wanted.get(key) or Addition(place), row)
     return {key: each for key, each in changes.items() if each.quantity or each.events}
 
 
-def _apply(additions: Additions, at: datetime) -> None:
-    """Move the charge positions and charge the wallets of prepaid accounts for the difference in price."""
-    if not additions:
-        return
+def _difference(wanted: Addition | Tally, held: Row[Any] | ChargePosition) -> Addition:
+    quantity = EXACT.subtract(wanted.quantity, held.quantity)
+    return Addition(wanted.place, quantity, wanted.events - held.events)
+
+
+def _move(additions: Additions) -> list[Row[Any]]:
+    """Add to the charge positions and return them as they are now, locked in key order."""
     ordered = [additions[key] for key in sorted(additions)]
-    moved = db.session.execute(MOVE_POSITIONS, _as_columns(ordered)).all()
+    return list(db.session.execute(MOVE_POSITIONS, _as_columns(ordered))) if ordered else []
+
+
+def _settle(additions: Additions, moved: Sequence[Row[Any]], tariffs: Tariffs) -> list[Row[Any]]:
+    """Bring the positions whose quantities do not add to what all their rollups come to; return all rows.
+
+    The rollups are read after the positions were locked: of two runs that changed different buckets of one
+    period, the second sees the bucket of the first.
+    """
+    settled = {key: each for key, each in additions.items() if not each.place.price.adds}
+    found = rollups.tally_places([each.place for each in settled.values()], tariffs) if settled else {}
+    kept = []
+    for row in moved:
+        key = (row.subscription_id, row.component_id, row.period_start)
+        if key in settled:
+            settled[key] = _difference(found[key], row)
+        else:
+            kept.append(row)
+    additions.update(settled)
+    return [*kept, *_move(settled)]
+
+
+def _charge(additions: Additions, moved: Iterable[Row[Any]], at: datetime) -> None:
+    """Charge the wallets of prepaid accounts for the difference in price of the positions that moved."""
     charged: list[tuple[UUID, Decimal]] = []
     items: defaultdict[UUID, list[UsageItem]] = defaultdict(list)
     currencies: dict[UUID, str] = {}

@@ -10,10 +10,12 @@ from sqlalchemy import Date, cast, func, literal, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.db import db
+from app.domain.aggregations import Window as Span
 from app.domain.periods import ONE_DAY, calendar_month, day_start, local_date
 from app.domain.pricing import Usage, parse_terms, price
 from app.models import Account, ChargePosition, Metric, PriceComponent, UsageRollup
 from app.models.plans import ComponentKind
+from app.services import rollups
 
 HUNDRED = Decimal(100)
 DAYS_SHOWN = 30
@@ -85,15 +87,18 @@ def windows(at: datetime, zone: str) -> list[Window]:
 def this_month(accounts: Sequence[Account], *, at: datetime, zone: str) -> list[Used]:
     """Return the usage of the current month by metric, the most used first."""
     month = windows(at, zone)[0]
-    total = func.sum(UsageRollup.quantity)
+    whole = Span(day_start(month.first_on, zone), day_start(month.after_on, zone))
     query = (
-        select(Metric, total)
+        select(Metric, rollups.TOTAL, rollups.STATES)
         .join(UsageRollup, UsageRollup.metric_id == Metric.id)
         .where(*_within(accounts, month, zone))
         .group_by(Metric.id)
         .order_by(func.sum(UsageRollup.events).desc(), Metric.code)
     )
-    return [Used(metric, used, _limit(accounts, metric)) for metric, used in db.session.execute(query)]
+    return [
+        Used(metric, rollups.quantity_of(metric.aggregation, total, states, whole), _limit(accounts, metric))
+        for metric, total, states in db.session.execute(query)
+    ]
 
 
 def trends(accounts: Sequence[Account], window: Window, zone: str) -> list[Trend]:
@@ -151,12 +156,14 @@ def _trend(metric: Metric, accounts: Sequence[Account], window: Window, zone: st
     day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
     kind = UsageRollup.dimensions[metric.dimensions[0]].astext if metric.dimensions else literal(metric.unit)
     query = (
-        select(day, kind, func.sum(UsageRollup.quantity))
+        select(day, kind, rollups.TOTAL, rollups.STATES)
         .where(UsageRollup.metric_id == metric.id, *_within(accounts, window, zone))
         .group_by(day, kind)
     )
     by_kind: dict[str, dict[date, Decimal]] = {}
-    for on, value, quantity in db.session.execute(query):
+    for on, value, total, states in db.session.execute(query):
+        whole_day = Span(day_start(on, zone), day_start(on + ONE_DAY, zone))
+        quantity = rollups.quantity_of(metric.aggregation, total, states, whole_day)
         by_kind.setdefault(value or OTHER, {})[on] = quantity
     axis = [window.first_on + timedelta(days=n) for n in range((window.after_on - window.first_on).days)]
     names = sorted(by_kind, key=lambda name: -sum(by_kind[name].values()))

@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.db import db
-from app.domain.aggregations import aggregations
 from app.domain.pricing import Charge, Terms, Usage, price
 from app.models import PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
@@ -27,7 +26,7 @@ class Price:
     """One component of a version in one currency, with its terms read.
 
     `charged_without_usage` tells that a period without usage costs something too: a minimum, a flat price, a
-    first tier that is charged for nothing. `adds` tells that the quantity is the sum of its rollups.
+    first tier that is charged for nothing.
     """
 
     component_id: UUID
@@ -47,7 +46,6 @@ class Price:
     metric_id: UUID | None
     metric_code: str | None
     unit: str | None
-    adds: bool
     charged_without_usage: bool
 
     def charge(self, quantity: Decimal, events: int) -> Charge:
@@ -128,6 +126,5 @@ def _price(version: PlanVersion, component: PriceComponent) -> Price:
         metric_id=metric.id if metric else None,
         metric_code=metric.code if metric else None,
         unit=metric.unit if metric else None,
-        adds=aggregations[metric.aggregation].adds if metric else False,
         charged_without_usage=bool(nothing.amount),
     )

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from app.db import db
 from app.domain import rating
+from app.domain.aggregations import aggregations
 from app.domain.periods import Cycle, Period, local_date, period_containing
 from app.domain.pricing import Charge, Terms, Usage, parse_terms, price
 from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
@@ -24,12 +25,14 @@ from app.models.plans import Anchor, ComponentKind
 
 @dataclass(frozen=True, slots=True)
 class UsagePrice:
-    """A usage component of a published version, its terms read."""
+    """A usage component of a published version, its terms read. `adds`: its metric's quantities add."""
 
     id: UUID
     code: str
     metric_id: UUID
     metric: str
+    aggregation: str
+    adds: bool
     currency: str
     filters: Mapping[str, Any]
     position: int
@@ -189,18 +192,20 @@ def prices_of(version_ids: Collection[UUID]) -> dict[UUID, list[UsagePrice]]:
         return {}
     found: dict[UUID, list[UsagePrice]] = {version_id: [] for version_id in version_ids}
     query = (
-        select(PriceComponent, Metric.id, Metric.code, PlanVersion.charge_zero_first_tier)
+        select(PriceComponent, Metric.id, Metric.code, Metric.aggregation, PlanVersion.charge_zero_first_tier)
         .join(Metric, Metric.id == PriceComponent.metric_id)
         .join(PlanVersion, PlanVersion.id == PriceComponent.plan_version_id)
         .where(PriceComponent.plan_version_id.in_(version_ids), PriceComponent.kind == ComponentKind.usage)
         .order_by(PriceComponent.position, PriceComponent.id)
     )
-    for component, metric_id, metric, charge_zero_first_tier in db.session.execute(query):
+    for component, metric_id, metric, aggregation, charge_zero_first_tier in db.session.execute(query):
         usage_price = UsagePrice(
             id=component.id,
             code=component.code,
             metric_id=metric_id,
             metric=metric,
+            aggregation=aggregation,
+            adds=aggregations[aggregation].adds,
             currency=component.currency,
             filters=component.filters,
             position=component.position,

@@ -6,16 +6,17 @@ Two currencies are never added: every figure of money comes once per currency (D
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Date, Numeric, Select, Text, case, cast, exists, func, select, text
 from sqlalchemy.orm import joinedload
 
 from app.db import db
+from app.domain.aggregations import Window
+from app.domain.periods import ONE_DAY, day_start
 from app.models import (
     Account,
     AuditRecord,
@@ -34,6 +35,7 @@ from app.models import (
 from app.models.customers import CustomerStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.models.usage import DeadLetterStatus
+from app.services import rollups
 
 OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
@@ -151,25 +153,28 @@ def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Serie
     Only metrics counted in the unit of the one with the most events: messages and bytes have no common axis.
     """
     first = today - timedelta(days=days - 1)
-    since = datetime.combine(first, time(), ZoneInfo(zone))
+    since = day_start(first, zone)
     day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
+    kind = (Metric.name, Metric.unit, Metric.aggregation)
     query = (
-        select(Metric.name, Metric.unit, day, func.sum(UsageRollup.quantity), func.sum(UsageRollup.events))
+        select(*kind, day, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
         .join(Metric, Metric.id == UsageRollup.metric_id)
         .where(UsageRollup.bucket_at >= since)
-        .group_by(Metric.name, Metric.unit, day)
+        .group_by(*kind, day)
     )
-    by_metric: dict[tuple[str, str], dict[date, Decimal]] = {}
-    events: Counter[tuple[str, str]] = Counter()
-    for name, unit, on, quantity, count in db.session.execute(query):
-        by_metric.setdefault((name, unit), {})[on] = quantity
-        events[name, unit] += count
+    used: dict[tuple[str, str, str], dict[date, Decimal]] = {}
+    events: Counter[tuple[str, str, str]] = Counter()
+    for name, unit, aggregation, on, total, states, count in db.session.execute(query):
+        window = Window(day_start(on, zone), day_start(on + ONE_DAY, zone))
+        quantity = rollups.quantity_of(aggregation, total, states, window)
+        used.setdefault((name, unit, aggregation), {})[on] = quantity
+        events[name, unit, aggregation] += count
     busiest = [metric for metric, _ in events.most_common()]
     alike = [metric for metric in busiest if metric[1] == busiest[0][1]][:most]
     axis = [first + timedelta(days=number) for number in range(days)]
     return Series(
         [f"{on.day} {on:%b}" for on in axis],
-        [(metric[0], [by_metric[metric].get(on, Decimal(0)) for on in axis]) for metric in alike],
+        [(metric[0], [used[metric].get(on, Decimal(0)) for on in axis]) for metric in alike],
         unit=busiest[0][1] if busiest else "",
     )
 

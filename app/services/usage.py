@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, Text, cast, func, literal, select, tuple_
+from sqlalchemy import Row, SQLColumnExpression, Text, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from app.db import db
+from app.domain.aggregations import Window
 from app.domain.periods import BUCKET
 from app.errors import Invalid
 from app.models import Account, Metric, UsageRollup
+from app.services import rollups
 
 GRANULARITIES = ("15m", "hour", "day", "month")
 MOST_SPAN = {
@@ -52,8 +54,9 @@ class Reading:
 def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | None = None) -> list[UsageRow]:
     """Return up to `limit` rows, the oldest first; intervals without usage have none.
 
-    Days and months are those of the account's zone. An interval that `since` or `until` cuts has the usage of
-    its part only. `after` is the (start, metric, value) of the last row of the page before.
+    Days and months are those of the account's zone. The quantity of an interval is that of all its buckets
+    together, by the metric's aggregation. An interval that `since` or `until` cuts has the usage of its part
+    only. `after` is the (start, metric, value) of the last row of the page before.
 
     Raises:
         Invalid: unknown granularity or dimension, an empty time, or one too long for the granularity.
@@ -69,7 +72,9 @@ def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | Non
             UsageRollup.metric_id,
             Metric.code,
             value.label("value"),
-            func.sum(UsageRollup.quantity).label("quantity"),
+            Metric.aggregation,
+            rollups.TOTAL.label("total"),
+            rollups.STATES.label("states"),
             cast(func.sum(UsageRollup.events), UsageRollup.events.type).label("events"),
         )
         .join(Metric, Metric.id == UsageRollup.metric_id)
@@ -78,7 +83,7 @@ def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | Non
             UsageRollup.bucket_at >= reading.since,
             UsageRollup.bucket_at < reading.until,
         )
-        .group_by(start, UsageRollup.metric_id, Metric.code, value)
+        .group_by(start, UsageRollup.metric_id, Metric.code, Metric.aggregation, value)
         .order_by(start, Metric.code, func.coalesce(value, ""))
         .limit(limit)
     )
@@ -88,12 +93,14 @@ def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | Non
         query = query.having(
             tuple_(start, Metric.code, func.coalesce(value, "")) > tuple_(*map(literal, after))
         )
-    return [
-        UsageRow(
-            row.start, row.end, row.metric_id, row.code, _named(reading, row.value), row.quantity, row.events
-        )
-        for row in db.session.execute(query)
-    ]
+    return [_as_row(reading, row) for row in db.session.execute(query)]
+
+
+def _as_row(reading: Reading, row: Row[Any]) -> UsageRow:
+    window = Window(row.start, row.end)
+    quantity = rollups.quantity_of(row.aggregation, row.total, row.states, window)
+    dimensions = {reading.group_by: row.value} if reading.group_by else {}
+    return UsageRow(row.start, row.end, row.metric_id, row.code, dimensions, quantity, row.events)
 
 
 def _check(reading: Reading) -> None:
@@ -128,7 +135,3 @@ def _end(start: SQLColumnExpression[Any], granularity: str, zone: str) -> SQLCol
 
 def _value(group_by: str | None) -> SQLColumnExpression[Any]:
     return UsageRollup.dimensions[group_by].astext if group_by else cast(literal(None), Text)
-
-
-def _named(reading: Reading, value: str | None) -> dict[str, str | None]:
-    return {reading.group_by: value} if reading.group_by else {}

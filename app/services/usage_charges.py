@@ -23,9 +23,9 @@ from app.models.invoices import LineKind
 from app.models.plans import ComponentKind
 from app.services.charges import Due, Key, invoiced_row, period_between
 from app.services.fee_charges import covered_days
-from app.services.metering import rollups_of
 from app.services.price_book import Price, PriceBook
 from app.services.rating import Coverage
+from app.services.rollups import Tally, rollups_of
 
 NOTHING = Decimal(0)
 
@@ -90,7 +90,7 @@ def _due(
     late = seen or (billed_until is not None and position.period_end <= billed_until)
     rated, digest = evidence or (NOTHING, sha256().hexdigest())
     problem = None
-    if price.adds and rated != position.quantity:
+    if rated != position.quantity:
         problem = f"{price.code}: {plain(position.quantity)} was rated, {plain(rated)} was used."
     return Due(
         price=price,
@@ -127,8 +127,8 @@ def _lock_open_positions(account: Account, until: datetime) -> list[ChargePositi
 def _evidence(
     account: Account, positions: Sequence[ChargePosition], book: PriceBook
 ) -> dict[Key, tuple[Decimal, str]]:
-    """Return for each position the sum of the rollups behind it and the hash of them: what was used, where it
-    was counted, by how many events.
+    """Return for each position what the rollups behind it come to and the hash of them: what was used, where
+    it was counted, by how many events, and what a bucket remembers where quantities do not add.
     """
     if not positions:
         return {}
@@ -137,16 +137,19 @@ def _evidence(
     query = rollups_of(account.id, first).where(UsageRollup.bucket_at < after)
     order = (UsageRollup.metric_id, UsageRollup.bucket_at, cast(UsageRollup.dimensions, Text))
     wanted = {key_of(position) for position in positions}
-    sums: dict[Key, Decimal] = dict.fromkeys(wanted, NOTHING)
+    found: dict[Key, Tally] = {}
     hashes = {key: sha256() for key in wanted}
     for row in db.session.execute(query.order_by(*order)):
         place = book.tariffs.place(account.id, row.metric_id, row.bucket_at, row.dimensions)
         if place is None or place.key not in wanted:
             continue
-        sums[place.key] += row.quantity
-        parts = (row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events))
+        found.setdefault(place.key, Tally(place)).take(row)
+        parts = [row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events)]
+        parts += [row.state] if row.state is not None else []
         hashes[place.key].update(("|".join(parts) + "\n").encode())
-    return {key: (sums[key], hashes[key].hexdigest()) for key in wanted}
+    return {
+        key: (found[key].quantity if key in found else NOTHING, hashes[key].hexdigest()) for key in wanted
+    }
 
 
 def _cover_periods_without_usage(
