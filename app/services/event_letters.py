@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from app.db import raw_transaction
 from app.domain.events import LONGEST_NAME, Rejection
+from app.domain.properties import LARGEST_EXPONENT
 from app.ids import new_id
 
 # The same refused event again raises `seen`. A replayed letter opens anew; a discarded one stays.
@@ -29,6 +31,8 @@ ON CONFLICT (payload_sha256, code) DO UPDATE SET
 # jsonb and text hold neither NUL nor half of a surrogate pair.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+_as_numbers = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
+
 
 def keep(refused: Sequence[tuple[Any, Rejection]], *, source: str, at: datetime) -> None:
     """Keep each refused event that is an object, with its reason, in a transaction of its own.
@@ -44,8 +48,15 @@ def keep(refused: Sequence[tuple[Any, Rejection]], *, source: str, at: datetime)
             cursor.executemany(KEEP, letters)
 
 
+def encode(raw: Mapping[str, Any]) -> str:
+    """Return the JSON text of a payload, ready for a jsonb column: numbers stay numbers, exactly as they
+    were sent.
+    """
+    return _as_numbers(_storable(raw)).decode()
+
+
 def _letter(raw: Mapping[str, Any], rejection: Rejection, source: str, at: datetime) -> dict[str, Any]:
-    payload = msgspec.json.encode(_storable(raw), order="deterministic")
+    payload = encode(raw)
     return {
         "id": new_id(),
         "source": source,
@@ -56,8 +67,8 @@ def _letter(raw: Mapping[str, Any], rejection: Rejection, source: str, at: datet
         "account_ref": _reference(raw, "account_id"),
         "metric_code": _reference(raw, "metric"),
         "event_id": _reference(raw, "event_id"),
-        "payload": payload.decode(),
-        "payload_sha256": sha256(payload).digest(),
+        "payload": payload,
+        "payload_sha256": sha256(payload.encode()).digest(),
         "at": at,
     }
 
@@ -74,4 +85,6 @@ def _storable(value: Any) -> Any:
         return {_storable(str(name)): _storable(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_storable(item) for item in value]
+    if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) <= LARGEST_EXPONENT):
+        return str(value)
     return value
