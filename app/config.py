@@ -18,6 +18,7 @@ from flask import current_app
 
 from app.domain.buckets import read_limits
 
+MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -50,6 +51,13 @@ class Settings:
     event_retention_months: int = 12
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
+    key_service: str = "local"
+    master_key: tuple[str, ...] = ()
+    kms_key_id: str = ""
+    kms_endpoint_url: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks_url: str = ""
     auth0_domain: str = ""
     auth0_client_id: str = ""
     auth0_client_secret: str = ""
@@ -126,6 +134,7 @@ class Settings:
             )
         if self.event_retention_months < 1:
             problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
+        problems += self._problems_of_callers()
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
@@ -137,6 +146,20 @@ class Settings:
                 problems.append(
                     "TRUSTED_HOSTS is not set: name the hosts that this installation answers for."
                 )
+        return problems
+
+    def _problems_of_callers(self) -> list[str]:
+        problems = []
+        if self.key_service not in {"local", "kms"}:
+            problems.append(f"KEY_SERVICE={self.key_service!r}: choose local or kms.")
+        if self.key_service == "kms" and not self.kms_key_id:
+            problems.append("KMS_KEY_ID is not set: KEY_SERVICE=kms needs the id of its key.")
+        if not all(MASTER_KEY.fullmatch(key) for key in self.master_key):
+            problems.append("MASTER_KEY: write each key as 64 hexadecimal digits, the newest first.")
+        if self.jwt_jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            problems.append("JWT_ISSUER and JWT_AUDIENCE are needed where JWT_JWKS_URL is set.")
+        if self.production and self.jwt_jwks_url and not self.jwt_jwks_url.startswith("https://"):
+            problems.append("JWT_JWKS_URL must start with https:// in production.")
         return problems
 
     def _problems_of_the_edge(self) -> list[str]:

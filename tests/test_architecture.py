@@ -34,7 +34,8 @@ FLOATS: dict[str, str] = {
     "app/services/event_names.py": "seconds of the monotonic clock",
     "app/services/event_writer.py": "seconds between two wake-ups",
     "app/services/group_commit.py": "seconds of patience",
-    "app/services/keys.py": "seconds of the monotonic clock",
+    "app/services/callers/memory.py": "seconds of the monotonic clock",
+    "app/services/callers/signers.py": "seconds of the monotonic clock",
 }
 
 # What anybody may call, and why.

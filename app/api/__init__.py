@@ -13,6 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from app.api import aliases, cors, limits
 from app.api.envelope import failure
+from app.api.signing import check_signature
 from app.web import csrf
 
 PREFIX = "/api/v1"
@@ -31,6 +32,7 @@ def init_app(app: Flask) -> None:
     aliases.init_app(app)
     cors.init_app(app)
     limits.init_app(app)
+    app.before_request(check_signature)
     app.before_request(_answer_unknown_addresses)
 
 

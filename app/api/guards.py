@@ -1,8 +1,8 @@
 """Who calls, and whether they may: every view of the API is marked by `guard` or, with a reason, by `public`.
 
-`authenticate` is the one seam: a bearer key now; signed keys and JWTs join it there. A person's session
-counts as well, with the CSRF header on every unsafe call. Whatever is wrong with a key, the answer is the
-same 401.
+`authenticate` is the one seam: a signed request (`app.api.signing`), a bearer key, the token of an issuer. A
+person's session counts as well, with the CSRF header on every unsafe call. Whatever is wrong with a key, the
+answer is the same 401.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,13 @@ from sqlalchemy import Select, select
 
 from app import clock
 from app.api import limits
+from app.api.signing import REFUSAL, signed_actor
 from app.db import db, transaction
 from app.errors import Forbidden, NotFound, Unauthorized
 from app.models import Account
 from app.permissions import Actor, Verb, allows
-from app.services import keys
 from app.services.addressing import by_reference
+from app.services.callers import bearers, tokens
 from app.web import csrf
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -75,27 +76,40 @@ def authenticate() -> Actor:
     """Return who calls.
 
     Raises:
-        Unauthorized: no key and no session, or a key that is unknown, wrong, expired or revoked.
+        Unauthorized: no key and no session, or a key that is unknown, wrong, expired or revoked, or may not
+            call from there.
         CSRFError: an unsafe call by session without the token in `X-CSRFToken`.
+        Unavailable: the issuer of the token cannot be asked for its keys.
     """
+    signed_by = signed_actor()
+    if signed_by is not None:
+        return signed_by.at(ip=request.remote_addr, request_id=g.get("request_id"))
     if "Authorization" in request.headers:
-        return _by_bearer_key(request.headers["Authorization"])
+        return _by_authorization(request.headers["Authorization"])
     if current_user.is_authenticated:
         csrf.protect()
         return cast(Actor, current_user.actor())
-    raise Unauthorized("Send a valid API key: Authorization: Bearer <secret>.")
+    raise Unauthorized(REFUSAL)
 
 
-def _by_bearer_key(header: str) -> Actor:
+def _by_authorization(header: str) -> Actor:
     scheme, _, secret = header.partition(" ")
-    at, secret = clock.now(), secret.strip()
-    actor = keys.remembered(secret, at=at)
-    if actor is None and scheme.lower() == "bearer":
-        with transaction():
-            actor = keys.recognise(secret, at=at)
-    if actor is None or scheme.lower() != "bearer":
-        raise Unauthorized("Send a valid API key: Authorization: Bearer <secret>.")
+    actor = _by_bearer(secret.strip()) if scheme.lower() == "bearer" else None
+    if actor is None:
+        raise Unauthorized(REFUSAL)
     return actor.at(ip=request.remote_addr, request_id=g.get("request_id"))
+
+
+def _by_bearer(secret: str) -> Actor | None:
+    at, ip = clock.now(), request.remote_addr
+    caller = bearers.remembered(secret)
+    if caller is not None:
+        return caller.actor if caller.may_call(at=at, ip=ip) else None
+    if tokens.is_token(secret):
+        return tokens.recognise(secret, at=at)
+    with transaction():
+        caller = bearers.recognise(secret, at=at, ip=ip)
+    return caller.actor if caller else None
 
 
 def limit_to_caller(query: Select[Any], account_id: Any, actor: Actor | None = None) -> Select[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
-from app.models.base import Identified, Timestamped
+from app.models.base import CreatedAt, Identified, Timestamped
 from app.models.customers import Account, Customer
 from app.permissions import Role
 
@@ -52,7 +52,7 @@ class User(Identified, Timestamped, Base):
 
 
 class ApiKey(Identified, Timestamped, Base):
-    """A service's key. The secret of a bearer key is kept only as a keyed hash and shown once."""
+    """A service's key. Its secrets, at most two that are active, are `ApiKeySecret`s."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index("ix_api_keys_account_id", "account_id"),)
@@ -62,7 +62,6 @@ class ApiKey(Identified, Timestamped, Base):
     prefix: Mapped[str] = mapped_column(
         unique=True, info={"readonly": True, "help": "The start of the secret, to tell keys apart."}
     )
-    secret_hash: Mapped[bytes] = mapped_column(info={"secret": True})
     scopes: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     allowed_ips: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
@@ -71,6 +70,51 @@ class ApiKey(Identified, Timestamped, Base):
     last_used_at: Mapped[datetime | None] = mapped_column(info={"readonly": True})
 
     account: Mapped[Account | None] = relationship()
+    secrets: Mapped[list["ApiKeySecret"]] = relationship(
+        back_populates="key", order_by="(ApiKeySecret.created_at, ApiKeySecret.id)"
+    )
 
     def __str__(self) -> str:
         return self.name
+
+
+class ApiKeySecret(Identified, Base):
+    """One secret of a key: a keyed hash (bearer), or encrypted (hmac) by a data key that is itself wrapped.
+
+    It ends at `expires_at`, which a rotation sets; None means with its key.
+    """
+
+    __tablename__ = "api_key_secrets"
+    __table_args__ = (
+        CheckConstraint(
+            "(secret_hash IS NULL) = (ciphertext IS NOT NULL)"
+            " AND (ciphertext IS NULL) = (wrapped_key IS NULL)"
+            " AND (ciphertext IS NULL) = (key_service IS NULL)",
+            name="hashed_or_encrypted",
+        ),
+        Index("ix_api_key_secrets_key_id", "key_id"),
+    )
+
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id", ondelete="RESTRICT"))
+    secret_hash: Mapped[bytes | None] = mapped_column(info={"secret": True})
+    ciphertext: Mapped[bytes | None] = mapped_column(info={"secret": True})
+    wrapped_key: Mapped[bytes | None] = mapped_column(info={"secret": True})
+    key_service: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime | None]
+
+    key: Mapped[ApiKey] = relationship(back_populates="secrets")
+
+
+class UsedNonce(Base):
+    """A nonce that a signed request has used; after `forget_at` its request is too old anyway.
+
+    Without a foreign key: each would lock its key's row, and a thousand a second would queue for that lock.
+    """
+
+    __tablename__ = "used_nonces"
+    __table_args__ = (Index("ix_used_nonces_forget_at", "forget_at"),)
+
+    key_id: Mapped[UUID] = mapped_column(primary_key=True)
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    forget_at: Mapped[datetime]

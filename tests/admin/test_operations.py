@@ -9,6 +9,7 @@ from app.db import db
 from app.errors import Conflict
 from app.models import (
     ApiKey,
+    ApiKeySecret,
     AuditRecord,
     BillingRun,
     DeadLetter,
@@ -198,21 +199,38 @@ def test_a_new_version_gets_its_prices_and_is_published(desk: Person, world: Wor
     assert "/operation/publish/" not in desk.text(f"/admin/plan-versions/details/?id={version.id}")
 
 
+NEW_KEY = {"name": "Gateway", "kind": "bearer", "scopes": "events:write, usage:read", "account": ""}
+
+
 def test_the_secret_of_a_key_is_told_once_and_never_again(desk: Person, world: World) -> None:
-    answer = desk.post(
-        "/admin/api-keys/operation/make/",
-        {"name": "Gateway", "scopes": "events:write, usage:read", "account": "", "expires_at": ""},
-    )
-    assert answer.status_code == 302
+    answer = desk.post("/admin/api-keys/operation/make/", {**NEW_KEY, "allowed_ips": "203.0.113.7"})
+    assert answer.status_code == 200
     key = db.session.query(ApiKey).filter_by(name="Gateway").one()
-    assert key.scopes == ["events:write", "usage:read"]
-    first, again = desk.text(answer.location), desk.text(answer.location)
-    (secret,) = set(re.findall(r"otpb_[A-Za-z0-9_-]{50,}", first))
-    assert secret not in again
+    assert (key.scopes, key.allowed_ips) == (["events:write", "usage:read"], ["203.0.113.7/32"])
+    (secret,) = set(re.findall(r"otpb_[A-Za-z0-9_-]{50,}", answer.text))
+    assert secret not in desk.text("/admin/api-keys/")
     assert secret not in desk.text(f"/admin/api-keys/details/?id={key.id}")
-    assert (
-        desk.post("/admin/api-keys/operation/make/", {"name": "x", "scopes": "everything"}).status_code == 422
-    )
+    refused = desk.post("/admin/api-keys/operation/make/", {**NEW_KEY, "scopes": "everything"})
+    assert refused.status_code == 422
+    assert db.session.query(ApiKey).filter_by(name="Gateway").one() is key
+
+
+def test_a_signed_key_is_made_with_its_id_and_rotated_once(desk: Person, world: World) -> None:
+    made = desk.post("/admin/api-keys/operation/make/", {**NEW_KEY, "kind": "hmac"})
+    key = db.session.query(ApiKey).filter_by(name="Gateway").one()
+    (first,) = set(re.findall(r"otps_[A-Za-z0-9_-]{50,}", made.text))
+    assert str(key.id) in made.text
+
+    rotate = f"/admin/api-keys/operation/rotate/?id={key.id}"
+    (second,) = set(re.findall(r"otps_[A-Za-z0-9_-]{50,}", desk.post(rotate, {"overlap_hours": "2"}).text))
+    third = desk.post(rotate, {"overlap_hours": "2"})
+
+    assert first != second
+    assert third.status_code == 422
+    assert "Two secrets of this key are active until" in third.text
+    assert db.session.query(ApiKeySecret).filter_by(key_id=key.id).count() == 2
+    assert desk.post(f"/admin/api-keys/operation/revoke/?id={key.id}").status_code == 302
+    assert "Revoked" in desk.text("/admin/api-keys/")
 
 
 def test_a_billing_run_is_started_once_for_its_month(desk: Person, world: World) -> None:

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.api.signing import REFUSAL
 from app.models import ApiKey, AuditRecord
 from app.services import keys
+from app.services.callers import bearers
 from tests.api.conftest import TEST, Caller, NewCaller
 
-REFUSAL = "Send a valid API key: Authorization: Bearer <secret>."
 
 
 def make_key(**values: Any) -> tuple[ApiKey, str]:
@@ -72,12 +73,13 @@ def test_a_key_notes_when_it_was_used(client: FlaskClient, session: Session) -> 
 def test_a_secret_is_kept_only_as_a_keyed_hash(session: Session, app: Flask) -> None:
     key, secret = make_key()
 
-    assert keys.find_by_secret(secret) is key
-    assert secret.encode() not in key.secret_hash
-    assert len(key.secret_hash) == 32
+    kept = bearers.find(secret)
+    assert kept is key.secrets[0]
+    assert (kept.ciphertext, kept.wrapped_key, len(kept.secret_hash or b"")) == (None, None, 32)
+    assert secret.encode() not in (kept.secret_hash or b"")
     assert secret.startswith(f"otpb_{key.prefix}_")
     record = session.scalars(select(AuditRecord).where(AuditRecord.action == "api_key.created")).one()
-    assert record.after == {"scopes": ["usage:read"]}
+    assert record.after == {"kind": "bearer", "scopes": ["usage:read"], "allowed_ips": []}
 
 
 def test_a_malformed_id_and_an_unknown_address_are_404_in_json(caller: Caller) -> None:
@@ -117,6 +119,6 @@ def test_what_nobody_foresaw_is_a_500_that_shows_only_its_reference(
 def test_a_remembered_key_stays_out_of_isolated_transactions(app: Flask) -> None:
     _, secret = make_key()
 
-    assert keys.recognise(secret, at=clock.now()) is not None
-    assert keys.remembered(secret, at=clock.now()) is None
+    assert bearers.recognise(secret, at=clock.now(), ip=None) is not None
+    assert bearers.remembered(secret) is None
     assert not hasattr(g, "actor")

@@ -17,7 +17,7 @@ from app.db import db
 from app.domain.periods import local_date
 from app.models import ApiKey, Customer, Invoice, SellerRegistration, TaxRate, UsageEvent, User, Wallet
 from app.permissions import Role
-from app.services import keys
+from app.services.callers import bearers
 from tests.factories import make_account, make_customer, make_metric, make_wallet
 from tests.portal.world import ZONE, make_world
 
@@ -105,9 +105,9 @@ def test_the_secret_of_a_key_is_the_last_line(run: Run, session: Session) -> Non
     secret = said.splitlines()[-1]
     key = session.scalars(select(ApiKey)).one()
     assert (key.name, key.scopes, key.account_id) == ("OTP gateway", ["all"], account.id)
-    found = keys.find_by_secret(secret)
+    found = bearers.find(secret)
     assert found is not None
-    assert found.id == key.id
+    assert found.key_id == key.id
 
 
 def test_a_key_for_an_unknown_account_is_not_made(run: Run) -> None:

@@ -6,6 +6,7 @@ from app import clock
 from app.db import transaction
 from app.permissions import Actor
 from app.services import keys
+from app.services.callers import bearers, memory
 from tests.support.own import OwnDatabase
 
 TEST = Actor.system("tests")
@@ -26,29 +27,33 @@ def test_a_key_is_remembered_asked_for_again_by_one_request_and_forgotten_after_
     own_database: OwnDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = Monotonic()
-    monkeypatch.setattr(keys, "time", moved)
+    monkeypatch.setattr(memory, "time", moved)
+    monkeypatch.setattr(bearers, "time", moved)
     with own_database.app():
         with transaction():
             _, secret = keys.create("sender", scopes=["events:write"], actor=TEST, at=clock.now())
-            actor = keys.recognise(secret, at=clock.now())
-        assert actor is not None
-        assert actor.scopes == {"events:write"}
+            caller = bearers.recognise(secret, at=clock.now(), ip=None)
+        assert caller is not None
+        assert caller.actor.scopes == {"events:write"}
 
-        moved.seconds += keys.RENEWED_SECONDS
-        assert keys.remembered(secret, at=clock.now()) == actor
+        moved.seconds += memory.RENEWED_SECONDS
+        assert bearers.remembered(secret) == caller
         moved.seconds += 0.1
-        assert [keys.remembered(secret, at=clock.now()) for _ in range(3)] == [None, actor, actor]
-        moved.seconds += keys.REMEMBERED_SECONDS - keys.RENEWED_SECONDS
-        assert keys.remembered(secret, at=clock.now()) is None
+        assert [bearers.remembered(secret) for _ in range(3)] == [None, caller, caller]
+        moved.seconds += memory.REMEMBERED_SECONDS - memory.RENEWED_SECONDS
+        assert bearers.remembered(secret) is None
 
 
-def test_a_key_revoked_elsewhere_is_refused_once_it_is_asked_for_again(own_database: OwnDatabase) -> None:
+def test_a_key_revoked_elsewhere_is_refused_and_forgotten_once_it_is_asked_for_again(
+    own_database: OwnDatabase,
+) -> None:
     with own_database.app():
         with transaction():
             key, secret = keys.create("sender", scopes=["events:write"], actor=TEST, at=clock.now())
-            assert keys.recognise(secret, at=clock.now()) is not None
+            assert bearers.recognise(secret, at=clock.now(), ip=None) is not None
         with own_database.connect() as elsewhere:
             elsewhere.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s", (key.id,))
 
         with transaction():
-            assert keys.recognise(secret, at=clock.now()) is None
+            assert bearers.recognise(secret, at=clock.now(), ip=None) is None
+        assert bearers.remembered(secret) is None

@@ -1,0 +1,21 @@
+/* A button that copies the value of a field; there only where the browser lets it. */
+const TOLD_MILLISECONDS = 2000;
+
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element && event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  const word = button.querySelector("span");
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    word.textContent = "Copied";
+  } catch {
+    word.textContent = "Press Ctrl+C";
+  }
+  window.setTimeout(() => { word.textContent = "Copy"; }, TOLD_MILLISECONDS);
+});
