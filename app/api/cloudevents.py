@@ -13,6 +13,7 @@ from flask import request
 from app import clock
 from app.api.body import Meta, parse, read_raw
 from app.api.guards import current_actor
+from app.api.signing import signed_actor
 from app.domain.cloudevents import as_event, own_words, read_header, refuse
 from app.errors import Invalid
 from app.services import events
@@ -23,7 +24,6 @@ BATCH = "application/cloudevents-batch+json"
 PREFIX = "ce-"
 # A sender who forgets one of the two is told so, not misread.
 BINARY_MARKS = ("HTTP_CE_ID", "HTTP_CE_SPECVERSION")
-SIGNATURE = "X-Signature"
 
 
 class CloudEvent(msgspec.Struct, kw_only=True):
@@ -86,7 +86,7 @@ def _read_one() -> Any:
 
 
 def _read_binary() -> dict[str, Any]:
-    if SIGNATURE in request.headers:
+    if signed_actor() is not None:
         message = "A signature does not cover the ce- headers: send the event in structured mode."
         raise Invalid.at("", message, code="unsigned_headers")
     # Data without a content type is JSON, as the published clients send it.

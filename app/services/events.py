@@ -120,7 +120,12 @@ def check(events: Sequence[Any], *, actor: Actor, at: datetime, expected: Iterab
 
 
 def ingest_within(
-    events: Sequence[Any], *, actor: Actor, at: datetime, max_age: timedelta | None = None
+    events: Sequence[Any],
+    *,
+    actor: Actor,
+    at: datetime,
+    max_age: timedelta | None = None,
+    refused: Mapping[int, Rejection] = NOTHING_REFUSED,
 ) -> list[Result]:
     """Store events by the same rules in the transaction that is open, all or nothing with what else it
     writes; return one answer for each.
@@ -128,7 +133,9 @@ def ingest_within(
     For corrections and replays. The caller wakes up the metering; what is refused is not kept.
     """
     connection = _open_connection()
-    taken, rows, rejected = _read(events, actor=actor, max_age=max_age, at=at, find=_names_within)
+    taken, rows, rejected = _read(
+        events, actor=actor, max_age=max_age, at=at, find=_names_within, refused=refused
+    )
     ensure_partitions(connection, rows)
     return _answers(taken, store(connection, rows) if rows else [], rejected, len(events))
 
