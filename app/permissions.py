@@ -44,6 +44,7 @@ TABLE: dict[str, dict[Role, frozenset[Verb]]] = {
     "settings": {Role.finance_admin: WRITE, Role.support: READ},
     "audit": {Role.finance_admin: READ, Role.support: READ},
     "operations": {Role.finance_admin: READ, Role.support: READ},
+    "dead_letters": {Role.finance_admin: WRITE, Role.support: READ},
     "users": {},
     "api_keys": {},
 }
@@ -65,7 +66,12 @@ SCOPES: dict[str, tuple[str, Verb]] = {
     "audit:read": ("audit", Verb.read),
     "admin:read": ("operations", Verb.read),
     "admin:write": ("operations", Verb.write),
+    "dead_letters:read": ("dead_letters", Verb.read),
+    "dead_letters:write": ("dead_letters", Verb.write),
 }
+
+# The scopes that another one brings along.
+INCLUDED = {"admin:read": "dead_letters:read", "admin:write": "dead_letters:write"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,8 @@ def allows(who: Actor | Role, resource: str, verb: Verb | str) -> bool:
 
 
 def _scopes_allow(scopes: frozenset[str], resource: str, verb: Verb) -> bool:
-    granted = SCOPES.keys() if "all" in scopes else scopes
+    included = {INCLUDED[scope] for scope in INCLUDED.keys() & scopes}
+    granted = SCOPES.keys() if "all" in scopes else scopes | included
     for scope in granted:
         opened, most = SCOPES.get(scope, (None, None))
         if opened == resource and (most == verb or most == Verb.write):
