@@ -82,6 +82,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     filters: tuple[str | Filter, ...] = ()
     order: str = ""
     big: bool = False
+    drawer: bool = False
     walk: tuple[str, ...] = ()
     computed: Mapping[str, Callable[[], ColumnElement[Any]]] = {}
     formats: Mapping[str, Callable[[Any], Markup]] = {}

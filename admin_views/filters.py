@@ -39,7 +39,8 @@ class Filter:
     """One question a list can be narrowed by.
 
     `kind` is `choice`, `lookup` (a record of `target`), `period` (two dates) or `text` (exact). `where` turns
-    the value into a condition where no column of the model's own answers.
+    the value into a condition where no column of the model's own answers. `hint` is what stands in an empty
+    text field.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Filter:
     choices: tuple[tuple[str, str], ...] = ()
     target: type[Base] | None = None
     where: Callable[[Any], ColumnElement[bool]] | None = None
+    hint: str = "Exactly"
     values: dict[str, str] = field(default_factory=dict)
     shown: str = ""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 from flask_admin import expose
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.utils import secure_filename
 
@@ -55,11 +55,12 @@ class ListRoutes:
         term = args.get("search", "").strip()
         if term:
             query = query.where(matches(self.model, self.search, term))
-        for one in self.asked_filters:
-            condition = one.condition(self.model, args)
-            if condition is not None:
-                query = query.where(condition)
-        return query
+        return query.where(*self.conditions(args))
+
+    def conditions(self, args: Mapping[str, str]) -> list[ColumnElement[bool]]:
+        """Return what the filters of an address ask."""
+        asked = (one.condition(self.model, args) for one in self.asked_filters)
+        return [condition for condition in asked if condition is not None]
 
     def page(self, args: Mapping[str, str]) -> paging.Page:
         """Return one page of the list."""
@@ -70,7 +71,7 @@ class ListRoutes:
             )
             total = None if narrowed else paging.estimate(self.model)
             found = paging.by_key(
-                query, self.walk_keys(), args.get("after", ""), args.get("before", ""), PAGE_SIZE, total
+                query, self.walk_keys(args), args.get("after", ""), args.get("before", ""), PAGE_SIZE, total
             )
         else:
             number = args.get("page", "0")
@@ -82,7 +83,7 @@ class ListRoutes:
             self.attach(row)
         return found
 
-    def walk_keys(self) -> tuple[InstrumentedAttribute[Any], ...]:
+    def walk_keys(self, args: Mapping[str, str]) -> tuple[InstrumentedAttribute[Any], ...]:
         """Return the columns a big list is walked by, newest first."""
         return tuple(getattr(self.model, name) for name in self.walk)
 
@@ -111,6 +112,10 @@ class ListRoutes:
         for name, value in zip(self.computed, row[1:], strict=True):
             setattr(record, name, value)
         return record
+
+    def filter_note(self, args: Mapping[str, str]) -> str:
+        """Return what a reader of the filters should know, nothing by default."""
+        return ""
 
     def list_address(self, **changes: Any) -> str:
         """Return the address of this list with some arguments changed; None takes one away."""
@@ -175,7 +180,11 @@ class ListRoutes:
         ]
         query = self.listed(request.args)
         query = query.order_by(
-            *([key.desc() for key in self.walk_keys()] if self.big else self.ordering(request.args))
+            *(
+                [key.desc() for key in self.walk_keys(request.args)]
+                if self.big
+                else self.ordering(request.args)
+            )
         )
         sheet = io.StringIO()
         writer = csv.writer(sheet)

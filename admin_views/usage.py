@@ -1,21 +1,91 @@
 """Usage: the events as they arrived, and what has been charged for them."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import ColumnElement, false
+from sqlalchemy.orm import InstrumentedAttribute
+
 from admin_views.base import ModelScreen
+from admin_views.event_search import read_search, zone_of
+from admin_views.filters import Filter
+from admin_views.formatters import status
 from admin_views.registry import screen
 from app.models import ChargePosition, UsageEvent
+from app.models.usage import EventStatus
+from app.services import event_stories, explorer
+from app.templating import instant, words
+
+STATUSES = tuple((each.value, words(each.value)) for each in EventStatus)
+
+
+def event_status(event: UsageEvent) -> Markup:
+    """Return whether an event counts, as a badge."""
+    return status(event.status)
+
+
+def occurred(event: UsageEvent) -> Markup:
+    """Return when an event happened, in its account's time zone."""
+    return instant(event.occurred_at, event.account.timezone)
+
+
+def received(event: UsageEvent) -> Markup:
+    """Return when an event arrived, in its account's time zone."""
+    return instant(event.received_at, event.account.timezone)
 
 
 @screen(UsageEvent, category="Usage", icon="activity", place=1)
 class UsageEventScreen(ModelScreen):
     """Every accepted event, newest first. Walked by key, never counted: there may be hundreds of millions."""
 
-    column_list = ("event_id", "account", "metric", "quantity", "properties", "occurred_at", "received_at")
-    search = ("=event_id",)
-    filters = ("account", "metric", "occurred_at")
+    column_list = (
+        "event_id",
+        "account",
+        "metric",
+        "quantity",
+        "properties",
+        "correction.kind",
+        "occurred_at",
+    )
+    labels = {"correction.kind": "Status", "event_id": "Event id"}
+    formats = {
+        "correction.kind": event_status,
+        "status": event_status,
+        "occurred_at": occurred,
+        "received_at": received,
+    }
+    filters = (
+        Filter("event_id", kind="text", hint="All of it, or its start and *"),
+        "account",
+        "metric",
+        Filter("property", kind="text", hint="channel=sms"),
+        Filter("status", kind="choice", choices=STATUSES),
+        "occurred_at",
+    )
+    details = ("status",)
+    parts = ("admin/parts/event.html",)
+    drawer = True
     big = True
     walk = ("occurred_at", "account_id", "event_id")
     intro = "What services reported, exactly once per account and event id."
     empty = "Post an event to /api/v1/events with an API key; it shows here at once."
+
+    def conditions(self, args: Mapping[str, str]) -> list[ColumnElement[bool]]:
+        """Return what the filters ask, put so that an index answers."""
+        search = read_search(args)
+        return [false()] if search is None else explorer.conditions(search)
+
+    def walk_keys(self, args: Mapping[str, str]) -> tuple[InstrumentedAttribute[Any], ...]:
+        """Return the columns that the pages are walked by."""
+        search = read_search(args)
+        return explorer.order_of(search.account_id if search else None)
+
+    def filter_note(self, args: Mapping[str, str]) -> str:
+        """Say in which time zone days are meant."""
+        return f"Days of {zone_of(args)}"
+
+    story = staticmethod(event_stories.tell)
 
 
 @screen(ChargePosition, category="Usage", icon="calculator", place=4, listed=False)

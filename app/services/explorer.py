@@ -1,8 +1,9 @@
 """Looking at single events, of which there may be hundreds of millions: what an index cannot find is not
 asked.
 
-Pages go by key, the newest first, and nothing is counted. An event id is looked up in `event_keys`, account
-by account: `usage_events` is cut by month and has no index on the id alone.
+Pages go by key, the newest first, and nothing is counted. `usage_events` has two indexes, its primary key
+(account, time, id) and one on the time; each further one would cost ingest a fifth more to write. What they
+do not find is found elsewhere: ids in `event_keys`, where a rare metric was used in the rollups.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, joinedload
+from sqlalchemy import ColumnElement, Select, exists, func, literal, select, true, tuple_, union_all
+from sqlalchemy.orm import InstrumentedAttribute, aliased, joinedload
 
 from app.db import db
-from app.models import Account, EventCorrection, EventKey, UsageEvent
+from app.domain.periods import BUCKET
+from app.models import Account, EventCorrection, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.corrections import CorrectionKind
 from app.models.usage import EventStatus
 
-# Up to so many ids with the same beginning are fetched by their keys; of more, the newest are near at hand.
-FEW_KEYS = 2_000
+# Up to so many are fetched one by one; of more, the newest are near at hand.
+FEW = 1_000
 ANY_ENDING = "*"
+
+StoredEvent = aliased(UsageEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +49,30 @@ def list_query(search: Search) -> Select[Any]:
     `order_of`.
     """
     query = select(UsageEvent).options(joinedload(UsageEvent.metric), joinedload(UsageEvent.correction))
+    return query.where(*conditions(search))
+
+
+def conditions(search: Search) -> list[ColumnElement[bool]]:
+    """Return what is asked, as conditions on `UsageEvent`. For a metric or the beginning of an id one small
+    query tells the cheaper way.
+    """
+    found: list[ColumnElement[bool]] = []
     if search.account_id is not None:
-        query = query.where(UsageEvent.account_id == search.account_id)
-    if search.metric_id is not None:
-        query = query.where(UsageEvent.metric_id == search.metric_id)
+        found.append(UsageEvent.account_id == search.account_id)
     if search.since is not None:
-        query = query.where(UsageEvent.occurred_at >= search.since)
+        found.append(UsageEvent.occurred_at >= search.since)
     if search.until is not None:
-        query = query.where(UsageEvent.occurred_at < search.until)
+        found.append(UsageEvent.occurred_at < search.until)
     if search.event_id is not None:
-        query = query.where(has_id(search.event_id, account_id=search.account_id))
+        found.append(_has_id(search.event_id, search.account_id))
+    if search.metric_id is not None:
+        found.append(_has_metric(search.metric_id, search))
     if search.having is not None:
-        query = query.where(has_property(*search.having))
+        name, value = search.having
+        found.append(func.jsonb_extract_path_text(UsageEvent.properties, name) == value)
     if search.status is not None:
-        query = query.where(has_status(search.status))
-    return query
+        found.append(_has_status(search.status))
+    return found
 
 
 def order_of(account_id: UUID | None) -> tuple[InstrumentedAttribute[Any], ...]:
@@ -73,39 +86,6 @@ def order_of(account_id: UUID | None) -> tuple[InstrumentedAttribute[Any], ...]:
     return UsageEvent.occurred_at, UsageEvent.account_id, UsageEvent.event_id
 
 
-def has_id(term: str, *, account_id: UUID | None = None) -> ColumnElement[bool]:
-    """Return the condition that an event has this id, or, where the term ends in `*`, one that begins so.
-
-    Asks once how many begin so: few are fetched by their keys, of many the newest are found in order of time.
-    """
-    if not term.endswith(ANY_ENDING):
-        return _is_one_of(_keys(EventKey.event_id == term, account_id))
-    beginning = term.removesuffix(ANY_ENDING)
-    keys = _keys(EventKey.event_id.startswith(beginning, autoescape=True), account_id)
-    some = keys.with_only_columns(EventKey.event_id).limit(FEW_KEYS + 1).subquery()
-    if (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW_KEYS:
-        return _is_one_of(keys)
-    return UsageEvent.event_id.startswith(beginning, autoescape=True)
-
-
-def has_property(name: str, value: str) -> ColumnElement[bool]:
-    """Return the condition that a property has this value, numbers and truth values as JSON writes them."""
-    return func.jsonb_extract_path_text(UsageEvent.properties, name) == value
-
-
-def has_status(status: EventStatus) -> ColumnElement[bool]:
-    """Return the condition that an event still counts, was cancelled or was amended."""
-    if status is EventStatus.counted:
-        same = (
-            EventCorrection.account_id == UsageEvent.account_id,
-            EventCorrection.event_id == UsageEvent.event_id,
-        )
-        return ~exists().where(*same)
-    kind = CorrectionKind.amend if status is EventStatus.amended else CorrectionKind.cancel
-    corrected = select(EventCorrection.account_id, EventCorrection.occurred_at, EventCorrection.event_id)
-    return _is_one_of(corrected.where(EventCorrection.kind == kind))
-
-
 def read_property(text: str) -> tuple[str, str] | None:
     """Return the name and the value of `name=value`, None where it is not of this form.
 
@@ -116,16 +96,77 @@ def read_property(text: str) -> tuple[str, str] | None:
     return (name.strip(), value.strip()) if found and name.strip() else None
 
 
-def fits_property(text: str) -> ColumnElement[bool]:
-    """Return the condition for `name=value` as a person writes it; nothing fits another form."""
-    having = read_property(text)
-    return false() if having is None else has_property(*having)
+def _has_id(term: str, account_id: UUID | None) -> ColumnElement[bool]:
+    """Return the condition for an id, or for all that begin with what stands before `*`: few are fetched by
+    their keys, of many the newest are near at hand.
+    """
+    if not term.endswith(ANY_ENDING):
+        return _is_one_of(_keys(EventKey.event_id == term, account_id))
+    beginning = term.removesuffix(ANY_ENDING)
+    keys = _keys(EventKey.event_id.startswith(beginning, autoescape=True), account_id)
+    some = keys.with_only_columns(EventKey.event_id).limit(FEW + 1).subquery()
+    if (db.session.scalar(select(func.count()).select_from(some)) or 0) <= FEW:
+        return _is_one_of(keys)
+    return UsageEvent.event_id.startswith(beginning, autoescape=True)
+
+
+def _has_metric(metric_id: UUID, search: Search) -> ColumnElement[bool]:
+    """Return the condition for a metric. Of one that is rare in the time that is asked about only the places
+    are looked at where it was used.
+    """
+    used = union_all(_used(UsageRollup, metric_id, search), _used(UsageDelta, metric_id, search)).subquery()
+    some = select(used).limit(FEW + 1).subquery()
+    places, events = db.session.execute(select(func.count(), func.sum(some.c.events)).select_from(some)).one()
+    if places > FEW or (events or 0) > FEW:
+        return UsageEvent.metric_id == metric_id
+    place = select(used.c.account_id, used.c.bucket_at).distinct().subquery()
+    there = (
+        select(StoredEvent.account_id, StoredEvent.occurred_at, StoredEvent.event_id)
+        .where(
+            StoredEvent.account_id == place.c.account_id,
+            StoredEvent.occurred_at >= place.c.bucket_at,
+            StoredEvent.occurred_at < place.c.bucket_at + literal(BUCKET),
+            StoredEvent.metric_id == metric_id,
+        )
+        # Keeps the planner from turning the few places into a scan of everything.
+        .offset(0)
+        .lateral()
+    )
+    return _is_one_of(select(there).select_from(place.join(there, true())))
+
+
+def _used(table: type[UsageRollup] | type[UsageDelta], metric_id: UUID, search: Search) -> Select[Any]:
+    """Return the query of the buckets in which a metric was used: metered already, or waiting to be."""
+    query: Select[Any] = select(table.account_id, table.bucket_at, table.events)
+    query = query.where(table.metric_id == metric_id)
+    if search.account_id is not None:
+        query = query.where(table.account_id == search.account_id)
+    if search.since is not None:
+        query = query.where(table.bucket_at > search.since - BUCKET)
+    if search.until is not None:
+        query = query.where(table.bucket_at < search.until)
+    return query
+
+
+def _has_status(status: EventStatus) -> ColumnElement[bool]:
+    if status is EventStatus.counted:
+        same = (
+            EventCorrection.account_id == UsageEvent.account_id,
+            EventCorrection.event_id == UsageEvent.event_id,
+        )
+        return ~exists().where(*same)
+    kind = CorrectionKind.amend if status is EventStatus.amended else CorrectionKind.cancel
+    corrected: Select[Any] = select(
+        EventCorrection.account_id, EventCorrection.occurred_at, EventCorrection.event_id
+    )
+    return _is_one_of(corrected.where(EventCorrection.kind == kind))
 
 
 def _keys(condition: ColumnElement[bool], account_id: UUID | None) -> Select[Any]:
     """Return the query of the keys that fit. Over all accounts each account's part of the index is entered,
     which costs a few microseconds."""
-    keys = select(EventKey.account_id, EventKey.occurred_at, EventKey.event_id).where(condition)
+    keys: Select[Any] = select(EventKey.account_id, EventKey.occurred_at, EventKey.event_id)
+    keys = keys.where(condition)
     if account_id is not None:
         return keys.where(EventKey.account_id == account_id)
     return keys.join(Account, Account.id == EventKey.account_id)

@@ -4,4 +4,6 @@ import "./selection.js";
 import "./inline.js";
 import "./inline_list.js";
 import "./shortcuts.js";
+import "./copy.js";
 import "./unsaved.js";
+import "./drawer.js";
