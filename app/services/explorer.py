@@ -26,6 +26,9 @@ ANY_ENDING = "*"
 
 StoredEvent = aliased(UsageEvent)
 
+# Rows that name events or buckets by their keys.
+Keys = Select[*tuple[Any, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -135,10 +138,9 @@ def _has_metric(metric_id: UUID, search: Search) -> ColumnElement[bool]:
     return _is_one_of(select(there).select_from(place.join(there, true())))
 
 
-def _used(table: type[UsageRollup] | type[UsageDelta], metric_id: UUID, search: Search) -> Select[Any]:
+def _used(table: type[UsageRollup] | type[UsageDelta], metric_id: UUID, search: Search) -> Keys:
     """Return the query of the buckets in which a metric was used: metered already, or waiting to be."""
-    query: Select[Any] = select(table.account_id, table.bucket_at, table.events)
-    query = query.where(table.metric_id == metric_id)
+    query = select(table.account_id, table.bucket_at, table.events).where(table.metric_id == metric_id)
     if search.account_id is not None:
         query = query.where(table.account_id == search.account_id)
     if search.since is not None:
@@ -156,21 +158,18 @@ def _has_status(status: EventStatus) -> ColumnElement[bool]:
         )
         return ~exists().where(*same)
     kind = CorrectionKind.amend if status is EventStatus.amended else CorrectionKind.cancel
-    corrected: Select[Any] = select(
-        EventCorrection.account_id, EventCorrection.occurred_at, EventCorrection.event_id
-    )
+    corrected = select(EventCorrection.account_id, EventCorrection.occurred_at, EventCorrection.event_id)
     return _is_one_of(corrected.where(EventCorrection.kind == kind))
 
 
-def _keys(condition: ColumnElement[bool], account_id: UUID | None) -> Select[Any]:
+def _keys(condition: ColumnElement[bool], account_id: UUID | None) -> Keys:
     """Return the query of the keys that fit. Over all accounts each account's part of the index is entered,
     which costs a few microseconds."""
-    keys: Select[Any] = select(EventKey.account_id, EventKey.occurred_at, EventKey.event_id)
-    keys = keys.where(condition)
+    keys = select(EventKey.account_id, EventKey.occurred_at, EventKey.event_id).where(condition)
     if account_id is not None:
         return keys.where(EventKey.account_id == account_id)
     return keys.join(Account, Account.id == EventKey.account_id)
 
 
-def _is_one_of(keys: Select[Any]) -> ColumnElement[bool]:
+def _is_one_of(keys: Keys) -> ColumnElement[bool]:
     return tuple_(UsageEvent.account_id, UsageEvent.occurred_at, UsageEvent.event_id).in_(keys)
