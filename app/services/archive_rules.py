@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 
 from app.config import current_settings
 from app.db import db
+from app.domain.aggregations import aggregations
 from app.models import EventArchive
 from app.models.archives import ArchiveStatus
 from app.services import archive_tables as tables
@@ -13,20 +14,24 @@ from app.services.archive_tables import Partition
 
 IN_MONTH = "bucket_at >= :start AND bucket_at < :end"
 
+ADDING = [name for name, entry in aggregations.items() if entry.adds]
+
 WAITING = text(f"SELECT count(*) FROM usage_deltas WHERE {IN_MONTH}")  # noqa: S608
 
-# What was taken back of an event is a correction, and stands in the rollups as an event less.
+# By account and metric: events less corrections less rollups, in number, and in quantity where that adds.
 DIFFERENCES = text(f"""
-    SELECT count(*) FILTER (WHERE n <> 0) AS wrong, coalesce(sum(n), 0) AS rest FROM (
-        SELECT account_id, metric_id, sum(n) AS n FROM (
-            SELECT account_id, metric_id, count(*) AS n FROM usage_events
+    SELECT count(*) FILTER (WHERE n <> 0 OR (q <> 0 AND aggregation = ANY (:adding))) AS wrong,
+           coalesce(sum(n), 0) AS rest
+    FROM (
+        SELECT account_id, metric_id, sum(n) AS n, sum(q) AS q FROM (
+            SELECT account_id, metric_id, count(*) AS n, sum(quantity) AS q FROM usage_events
             WHERE occurred_at >= :start AND occurred_at < :end GROUP BY account_id, metric_id
-            UNION ALL SELECT account_id, metric_id, -sum(events) FROM usage_rollups WHERE {IN_MONTH}
-            GROUP BY account_id, metric_id
-            UNION ALL SELECT account_id, metric_id, -count(*) FROM event_corrections WHERE {IN_MONTH}
-            GROUP BY account_id, metric_id
+            UNION ALL SELECT account_id, metric_id, -sum(events), -sum(quantity) FROM usage_rollups
+            WHERE {IN_MONTH} GROUP BY account_id, metric_id
+            UNION ALL SELECT account_id, metric_id, -count(*), -sum(quantity) FROM event_corrections
+            WHERE {IN_MONTH} GROUP BY account_id, metric_id
         ) AS each_side GROUP BY account_id, metric_id
-    ) AS summed
+    ) AS summed JOIN metrics m ON m.id = summed.metric_id
 """)  # noqa: S608
 
 UNBILLED = text("""
@@ -112,5 +117,5 @@ def _differs(month: str, within: dict[str, datetime]) -> bool:
         EventArchive.status.in_((ArchiveStatus.archived, ArchiveStatus.restoring)),
     )
     archived = db.session.scalar(in_files) or 0
-    found = db.session.execute(DIFFERENCES, within).one()
+    found = db.session.execute(DIFFERENCES, {**within, "adding": ADDING}).one()
     return bool(found.rest + archived) or bool(found.wrong and not archived)

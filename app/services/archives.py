@@ -69,11 +69,14 @@ def refuse_archived(at: datetime) -> None:
     Raises:
         EventArchived: with the command that restores the month.
     """
+    if tables.month_of(at) in months():
+        raise EventArchived(told_archived(at))
+
+
+def told_archived(at: datetime) -> str:
+    """Return what somebody is told who needs an event of an archived month."""
     month = tables.month_of(at)
-    if month in months():
-        raise EventArchived(
-            f"Events of {month} are archived. Restore the month first: flask archive restore {month}"
-        )
+    return f"Events of {month} are archived. Restore the month first: flask archive restore {month}"
 
 
 def request(month: str, *, at: datetime, actor: Actor, asked_for: bool = True) -> EventArchive:

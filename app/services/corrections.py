@@ -25,7 +25,7 @@ from app.models import Account, EventCorrection, EventKey, UsageDelta, UsageEven
 from app.models.corrections import CorrectionKind
 from app.permissions import Actor
 from app.queue import enqueue
-from app.services import audit, events
+from app.services import archives, audit, events
 from app.services.events import Result, Status
 
 AMENDABLE = ("quantity", "properties", "timestamp", "metric")
@@ -114,9 +114,10 @@ def _lock(account: Account, event_id: str) -> UsageEvent:
     occurred_at = db.session.scalar(query.with_for_update())
     if occurred_at is None:
         raise NotFound("There is no such event.")
+    archives.refuse_archived(occurred_at)
     event = db.session.get(UsageEvent, (account.id, occurred_at, event_id))
     if event is None:
-        raise Conflict(f"The events of {occurred_at:%Y-%m} are archived; restore that month first.")
+        raise NotFound("The event has its key and is gone. See flask verify.")
     return event
 
 

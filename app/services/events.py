@@ -5,7 +5,7 @@ Check and match in memory, store by one statement, keep what was refused as dead
 never stops its neighbours. Callers are the API, the import command and the replay of dead letters.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -16,7 +16,7 @@ import msgspec
 
 from app import clock
 from app.config import current_settings
-from app.db import db, raw_transaction
+from app.db import db, in_transaction, raw_transaction
 from app.domain.aggregations import aggregations
 from app.domain.errors import RuleBroken
 from app.domain.events import ParsedEvent, Rejection, parse_event
@@ -25,6 +25,8 @@ from app.domain.rating import dimension_values
 from app.errors import Unavailable
 from app.ids import new_id
 from app.permissions import Actor
+from app.services import archives
+from app.services.archive_tables import month_of
 from app.services.event_letters import keep
 from app.services.event_names import Names, look_up, read_names
 from app.services.event_store import Row, ensure_partitions, foresee, store
@@ -180,17 +182,22 @@ def _read(
     names = find({event.account_id for event in parsed}, {event.metric for event in parsed})
     if to_come := {reference: new_id() for reference in expected}:
         names = Names({**to_come, **names.accounts}, names.metrics)
-    taken, rows = _match_all(parsed, names, actor, rejected)
+    archived = in_transaction(archives.months) if max_age is None else []
+    taken, rows = _match_all(parsed, names, actor, rejected, archived)
     return taken, rows, rejected
 
 
 def _match_all(
-    parsed: Sequence[ParsedEvent], names: Names, actor: Actor, rejected: list[Rejection]
+    parsed: Sequence[ParsedEvent],
+    names: Names,
+    actor: Actor,
+    rejected: list[Rejection],
+    archived: Collection[str],
 ) -> tuple[list[ParsedEvent], list[Row]]:
     taken: list[ParsedEvent] = []
     rows: list[Row] = []
     for event in parsed:
-        row = _match(event, names, actor)
+        row = _match(event, names, actor, archived)
         if isinstance(row, Row):
             taken.append(event)
             rows.append(row)
@@ -199,7 +206,7 @@ def _match_all(
     return taken, rows
 
 
-def _match(event: ParsedEvent, names: Names, actor: Actor) -> Row | Rejection:
+def _match(event: ParsedEvent, names: Names, actor: Actor, archived: Collection[str]) -> Row | Rejection:
     account_id = names.accounts.get(event.account_id)
     if account_id is None:
         return _refuse(event, UNKNOWN_ACCOUNT, "account_id", "There is no account with this id.")
@@ -208,6 +215,9 @@ def _match(event: ParsedEvent, names: Names, actor: Actor) -> Row | Rejection:
     metric = names.metrics.get(event.metric)
     if metric is None or not metric.active:
         return _refuse(event, "unknown_metric", "metric", "There is no active metric with this code.")
+    # A bucket that does not add is worked out from all of its events, which have to be here.
+    if archived and not aggregations[metric.aggregation].adds and month_of(event.timestamp) in archived:
+        return _refuse(event, "month_archived", "timestamp", archives.told_archived(event.timestamp))
     try:
         quantity = aggregations[metric.aggregation].read(event, metric.value_property)
         pointer = f"/{event.position}/properties"
