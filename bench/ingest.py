@@ -1,138 +1,132 @@
 """How fast usage events come in: `python -m bench.ingest` prints one line of JSON.
 
-Starts a PostgreSQL of its own (fsync on), a Redis, the web server as `make run` does and one job worker;
-posts single events and batches of 1,000 over keep-alive connections from this process; then runs the same SQL
-statement by bare psycopg on the same database. Every answer is checked, and in the end the stored events are
-counted against the acknowledged ones.
+Authentication and limits are on, as is fsync; everything shares the machine with the load generator. First a
+steady rate of single events, watched all the time: answers, backlog, memory, and how soon an event is in its
+wallet's balance. Then as many single events as go, batches of 1,000, and the same SQL statement by bare
+psycopg on the same database. Every answer is checked, the stored events are counted against the acknowledged
+ones, and the books are verified.
 """
 
 import argparse
-import asyncio
 import json
 import os
-import socket
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import flask_migrate
-import psutil
 import psycopg
 
-from app import clock
-from app.config import Settings
-from app.db import db, transaction
+from app.db import db, in_transaction
 from app.domain.periods import bucket_start
-from app.embedded.children import PRODUCT
-from app.embedded.processes import Child, session_members
-from app.embedded.stores import open_stores
+from app.embedded.processes import Child, wait_until
 from app.factory import create_app
-from app.models import Account, Customer, Metric
-from app.permissions import Actor
-from app.services import keys
+from app.services import verify
 from app.services.event_store import Row, store
+from bench.load import CHANNELS, Events, Load, Sender, milliseconds
+from bench.stack import ACCOUNTS, Stack, open_stack, processor_seconds, resident, running
 
-ROOT = Path(__file__).resolve().parents[1]
-ACCOUNTS = 100
-CHANNELS = ("sms", "whatsapp", "email")
 BATCH = 1_000
-CHILDREN = ("web", "worker-1")
+WATCHED_EVERY_SECONDS = 0.02
+# Every so many looks the backlog is counted and the memory read.
+LOOKS = 25
+DRAINED_WITHIN_SECONDS = 60
+CHARGED = "SELECT coalesce(sum(charged_amount), 0)::bigint FROM charge_positions"
+BACKLOG = "SELECT coalesce(sum(events), 0)::bigint FROM usage_deltas"
 
 
-@dataclass
-class Load:
-    """What one phase of posting gave; latencies in milliseconds."""
+class Watch(threading.Thread):
+    """Notes when the charged total reached which number, how long the metering's queue is, and the memory."""
 
-    connections: int
-    requests: int = 0
-    events: int = 0
-    errors: int = 0
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
+    def __init__(self, url: str, children: list[Child], posted: int) -> None:
+        super().__init__(daemon=True)
+        self._url, self._children, self._posted, self._over = url, children, posted, threading.Event()
+        self.seen: list[tuple[float, int]] = []
+        self.backlog: list[int] = []
+        self.memory: list[dict[str, list[int]]] = [resident(children)]
 
-    def figures(self) -> dict[str, float]:
-        """Return what is printed."""
-        ordered = sorted(self.latencies)
-        return {
-            "connections": self.connections,
-            "events_per_second": round(self.events / self.seconds),
-            "p50_ms": round(ordered[len(ordered) // 2] * 1e3, 2),
-            "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 2),
-            "max_ms": round(ordered[-1] * 1e3, 2),
-            "requests": self.requests,
-            "errors": self.errors,
-        }
+    def run(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            while not self._over.wait(WATCHED_EVERY_SECONDS):
+                self.seen.append((time.perf_counter(), _number(connection, CHARGED)))
+                if len(self.seen) % LOOKS == 0:
+                    self.backlog.append(_number(connection, BACKLOG))
+        self.memory.append(resident(self._children))
 
-
-class Sender:
-    """Builds requests with event ids that never repeat."""
-
-    def __init__(self, port: int, secret: str) -> None:
-        self.port = port
-        self.numbers = count()
-        self.head = (
-            f"POST /api/v1/events?results=errors HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-            f"Authorization: Bearer {secret}\r\nContent-Type: application/json\r\nContent-Length: "
+    def wait_for(self, total: int) -> bool:
+        """Watch until everything is charged; tell whether that came about in time."""
+        return wait_until(
+            lambda: bool(self.seen) and self.seen[-1][1] >= total, patience_seconds=DRAINED_WITHIN_SECONDS
         )
 
-    def event(self) -> str:
-        """Return one event as JSON."""
-        n = next(self.numbers)
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return (
-            f'{{"event_id":"bench-{n:010}","account_id":"account-{n % ACCOUNTS}","metric":"auth.otp",'
-            f'"timestamp":"{at}","properties":{{"channel":"{CHANNELS[n % 3]}","country":"IN"}}}}'
-        )
+    def forget(self) -> None:
+        """Forget what was seen before the steady phase."""
+        self.seen, self.backlog, self.memory = self.seen[-1:], [], [resident(self._children)]
 
-    def request(self, size: int) -> bytes:
-        """Return a request with `size` events."""
-        body = self.event() if size == 1 else f"[{','.join(self.event() for _ in range(size))}]"
-        return f"{self.head}{len(body)}\r\n\r\n{body}".encode()
+    def stop(self) -> None:
+        """Stop watching."""
+        self._over.set()
+        self.join()
 
-    async def post(self, load: Load, size: int, until: float) -> None:
-        """Post on one connection, each request after the answer to the one before."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        while time.perf_counter() < until:
-            request = self.request(size)
-            begun = time.perf_counter()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-            answer = await reader.readexactly(length)
-            load.latencies.append(time.perf_counter() - begun)
-            load.requests += 1
-            if head[9:12] == b"202" and f'"accepted":{size},'.encode() in answer:
-                load.events += size
-            else:
-                load.errors += 1
-        writer.close()
-        await writer.wait_closed()
-
-    def run(self, size: int, connections: int, seconds: float) -> Load:
-        """Post events, `size` in a request, on so many connections for so long."""
-        load = Load(connections)
-
-        async def everybody() -> None:
-            until = time.perf_counter() + seconds
-            await asyncio.gather(*(self.post(load, size, until) for _ in range(connections)))
-
-        begun = time.perf_counter()
-        asyncio.run(everybody())
-        load.seconds = time.perf_counter() - begun
-        return load
+    def latencies(self, begun: list[float]) -> list[float]:
+        """Return how long after its begin each event was charged: the n-th when the total reached n."""
+        found, at = [], iter(self.seen)
+        when, total = next(at)
+        for n, start in enumerate(sorted(begun), 1):
+            while total < self._posted + n:
+                when, total = next(at)
+            found.append(max(0.0, when - start))
+        return found
 
 
-def measure_floor(url: str, rows: list[list[Row]]) -> float:
-    """Return the rows per second that the statement stores on one bare connection."""
+def _number(connection: psycopg.Connection, query: str) -> int:
+    (found,) = connection.execute(query).fetchone() or (0,)  # type: ignore[call-overload]
+    return int(found)
+
+
+def measure_steady(
+    stack: Stack, sender: Sender, children: list[Child], options: argparse.Namespace, posted: int
+) -> tuple[Load, dict[str, object]]:
+    """Post at a steady rate, after `posted` events, and return what was seen meanwhile."""
+    watch = Watch(stack.stores.database_url, children, posted)
+    watch.start()
+    if not watch.wait_for(posted if options.worker else 0):
+        raise TimeoutError("What was posted first is not charged.")
+    watch.forget()
+    before = processor_seconds([*children, *stack.stores.children])
+    load = sender.steadily(options.steady, options.steady_connections, options.seconds)
+    after = processor_seconds([*children, *stack.stores.children])
+    drained = options.worker and watch.wait_for(posted + load.events)
+    watch.stop()
+    return load, {
+        "rate": options.steady,
+        "seconds": round(load.seconds, 1),
+        **load.figures(),
+        "event_to_balance": milliseconds(watch.latencies(load.begun)) if drained else None,
+        "backlog_events": _shown(watch.backlog),
+        "resident_mib": {"begin": watch.memory[0], "end": watch.memory[-1]},
+        "processor_microseconds_per_event": _each(before, after, load.events),
+    }
+
+
+def _shown(samples: list[int]) -> dict[str, int]:
+    """Return the mean of each quarter of the samples, and the most; what grows shows in the last."""
+    quarter = max(1, len(samples) // 4)
+    parts = [samples[begin : begin + quarter] or [0] for begin in range(0, 4 * quarter, quarter)]
+    means = {f"quarter_{n}": round(sum(part) / len(part)) for n, part in enumerate(parts, 1)}
+    return {**means, "most": max(samples, default=0)}
+
+
+def _each(before: dict[str, float], after: dict[str, float], events: int) -> dict[str, int]:
+    return {name: round((after[name] - spent) / max(1, events) * 1e6) for name, spent in before.items()}
+
+
+def measure_floor(url: str, batches: int) -> float:
+    """Return the rows per second that the statement stores on one bare connection, nothing else running."""
+    rows = make_rows(url, batches)
     with psycopg.connect(url) as connection:
         begun = time.perf_counter()
         for batch in rows:
@@ -146,153 +140,96 @@ def make_rows(url: str, batches: int) -> list[list[Row]]:
     with psycopg.connect(url) as connection:
         accounts = [found for (found,) in connection.execute("SELECT id FROM accounts ORDER BY external_id")]
         (metric,) = connection.execute("SELECT id FROM metrics").fetchone() or ()
-    at = datetime.now(UTC)
-    made = []
+    at, made = datetime.now(UTC), []
     for n in range(batches * BATCH):
-        channel = CHANNELS[n % 3]
-        properties = f'{{"channel":"{channel}","country":"IN"}}'
-        account, event_id = accounts[n % ACCOUNTS], f"floor-{n:010}"
-        made.append(
-            Row(
-                account,
-                event_id,
-                n.to_bytes(32),
-                at,
-                metric,
-                Decimal(1),
-                properties,
-                bucket_start(at),
-                properties,
-            )
-        )
+        text = f'{{"channel":"{CHANNELS[n % 3]}","country":"IN"}}'
+        account, digest = accounts[n % ACCOUNTS], n.to_bytes(32)
+        bucket = bucket_start(at)
+        made.append(Row(account, f"floor-{n:010}", digest, at, metric, Decimal(1), text, bucket, text))
     return [made[begin : begin + BATCH] for begin in range(0, len(made), BATCH)]
-
-
-def prepare(settings: Settings) -> str:
-    """Migrate, make the accounts and the metric, and return the secret of an API key."""
-    with create_app(settings).app_context():
-        flask_migrate.upgrade()
-        with transaction() as session:
-            customer = Customer(name="Bench", email="bench@example.com")
-            session.add(customer)
-            session.flush()
-            session.add_all(
-                Account(customer_id=customer.id, external_id=f"account-{n}", name=f"Account {n}")
-                for n in range(ACCOUNTS)
-            )
-            session.add(Metric(code="auth.otp", name="OTP", dimensions=["channel", "country"]))
-            actor = Actor.system("bench")
-            _, secret = keys.create("bench", scopes=["events:write"], actor=actor, at=clock.now())
-        db.session.remove()
-        db.engine.dispose()
-    return secret
-
-
-@contextmanager
-def running(settings: Settings, port: int, *, worker: bool, threads: int | None) -> Iterator[list[Child]]:
-    """Run the web server and a job worker by the commands of `make run`, and yield them."""
-    environment = {**os.environ, **{key.upper(): _text(value) for key, value in asdict(settings).items()}}
-    words = {"python": sys.executable, "host": "127.0.0.1", "port": str(port)}
-    children = []
-    for name in CHILDREN if worker else CHILDREN[:1]:
-        command = [part.format_map(words) for part in PRODUCT.children[name]]
-        if threads and "--blocking-threads" in command:
-            command[command.index("--blocking-threads") + 1] = str(threads)
-        log = settings.data_dir / "logs" / f"{name}.log"
-        children.append(Child(name, tuple(command), log, environment, cwd=ROOT))
-    for child in children:
-        child.start()
-    try:
-        wait_for(f"http://127.0.0.1:{port}/readyz")
-        yield children
-    finally:
-        for child in children:
-            child.ask_to_stop()
-        for child in children:
-            child.wait_stopped()
-
-
-def resident_mebibytes(child: Child) -> int:
-    """Return the memory of the largest process of a child."""
-    found = [psutil.Process(pid).memory_info().rss for pid in session_members(child.pid or 0)]
-    return max(found, default=0) >> 20
-
-
-def wait_for(url: str) -> None:
-    """Wait until an address answers, half a minute at most."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(url, timeout=1):
-                return
-        except (URLError, OSError):
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _text(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
     """Return all figures of one run."""
-    with open_stores(data, {}, durable=True) as stores:
-        stores.start()
-        settings = replace(
-            Settings(database_url=stores.database_url, redis_url=stores.redis_url, data_dir=data),
-            secret_key="for the bench only, 32 characters",
-            log_level="WARNING",
-        )
-        secret, port = prepare(settings), free_port()
-        sender = Sender(port, secret)
-        with running(settings, port, worker=options.worker, threads=options.threads) as children:
-            loads = [sender.run(1, 16, 2.0), sender.run(BATCH, 2, 2.0)]
-            single = [sender.run(1, connections, options.seconds) for connections in options.connections]
-            batched = sender.run(BATCH, options.batch_connections, options.seconds)
-            loads += [*single, batched]
-            memory = {child.name: resident_mebibytes(child) for child in children}
-        acknowledged = sum(load.events for load in loads)
-        with psycopg.connect(stores.database_url) as connection:
-            (stored,) = connection.execute("SELECT count(*) FROM usage_events").fetchone() or (0,)
-        floor = measure_floor(stores.database_url, make_rows(stores.database_url, options.floor_batches))
-    batched_figures = batched.figures()
+    with open_stack(data, signed=options.signed) as stack:
+        url, sender = stack.stores.database_url, Sender(stack.port, stack.keys, Events(ACCOUNTS))
+        with running(stack, worker=options.worker, threads=options.threads) as children:
+            posted = [sender.flood(1, 16, 1.0), sender.flood(BATCH, 2, 1.0)]
+            load, steady = measure_steady(
+                stack, sender, children, options, sum(each.events for each in posted)
+            )
+            posted.append(load)
+            single = [sender.flood(1, connections, options.flood) for connections in options.connections]
+            batched = sender.flood(BATCH, options.batch_connections, options.flood)
+            posted += [*single, batched]
+            memory = resident(children)
+            acknowledged = sum(load.events for load in posted)
+            with psycopg.connect(url, autocommit=True) as connection:
+                drained = not options.worker or wait_until(
+                    lambda: _number(connection, BACKLOG) == 0, patience_seconds=DRAINED_WITHIN_SECONDS
+                )
+                stored = _number(connection, "SELECT count(*) FROM usage_events")
+                charged = _number(connection, CHARGED)
+        books = verify_books(stack)
+        floor = measure_floor(url, options.floor_batches)
     return {
         "bench": "ingest",
         "cores": os.cpu_count(),
         "fsync": True,
+        "keys": "signed" if options.signed else "bearer",
+        "limits": stack.settings.rate_limits or "default",
         "worker": options.worker,
+        "steady": steady,
         "single": [load.figures() for load in single],
-        "batches_of_1000": batched_figures,
+        "batches_of_1000": batched.figures(),
         "resident_mib": memory,
         "floor_rows_per_second": round(floor),
-        "ratio_to_floor": round(batched_figures["events_per_second"] / floor, 2),
+        "ratio_to_floor": round(batched.events / batched.seconds / floor, 2),
+        "errors": sum(load.errors for load in posted),
         "acknowledged": acknowledged,
         "stored": stored,
+        "charged": charged,
+        "drained": drained,
+        "books_balance": books,
     }
+
+
+def verify_books(stack: Stack) -> bool:
+    """Tell whether `flask verify` would find everything in order."""
+    app = create_app(stack.settings)
+    with app.app_context():
+        found = in_transaction(verify.run)
+        db.engine.dispose()
+    return bool(found.ok)
 
 
 def main() -> int:
     """Run the measurement; fail when an answer was wrong or an acknowledged event is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each phase")
-    parser.add_argument("--connections", type=int, nargs="+", default=[16, 64], help="of single events")
+    parser.add_argument("--steady", type=float, default=1_000, help="single events a second")
+    parser.add_argument("--seconds", type=float, default=120.0, help="length of the steady phase")
+    parser.add_argument("--steady-connections", type=int, default=64)
+    parser.add_argument("--flood", type=float, default=10.0, help="length of each other phase in seconds")
+    parser.add_argument(
+        "--connections", type=int, nargs="+", default=[16, 64], help="of floods of single events"
+    )
     parser.add_argument("--batch-connections", type=int, default=4)
     parser.add_argument("--threads", type=int, help="blocking threads of a web process")
     parser.add_argument("--floor-batches", type=int, default=200)
+    parser.add_argument("--signed", action="store_true", help="sign each request (HMAC-SHA256)")
     parser.add_argument("--without-worker", dest="worker", action="store_false", help="leave metering out")
+    parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args()
+    if options.quick:
+        options.steady, options.seconds, options.flood, options.floor_batches = 200.0, 3.0, 1.0, 10
     with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
         figures = measure(options, Path(directory))
     print(json.dumps(figures))
-    return 0 if figures["acknowledged"] == figures["stored"] else 1
+    right = (
+        figures["acknowledged"] == figures["stored"] and figures["books_balance"] and not figures["errors"]
+    )
+    charged = not options.worker or figures["charged"] == figures["stored"]
+    return 0 if right and charged and figures["drained"] else 1
 
 
 if __name__ == "__main__":

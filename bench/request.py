@@ -16,15 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.config import Settings
 from app.db import db
-from app.embedded.stores import open_stores
 from app.factory import create_app
-from bench.ingest import Sender, prepare
+from bench.load import Events, Sender
+from bench.stack import ACCOUNTS, open_stack
 
 
 def environ_of(request: bytes) -> dict[str, Any]:
@@ -100,27 +98,26 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--requests", type=int, default=300, help="of each round")
     parser.add_argument("--profile", type=int, default=0, help="how many lines of a profile to print")
+    parser.add_argument("--signed", action="store_true", help="sign each request (HMAC-SHA256)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
-        data = Path(directory)
-        with open_stores(data, {}, durable=False) as stores:
-            stores.start()
-            settings = replace(
-                Settings(database_url=stores.database_url, redis_url=stores.redis_url, data_dir=data),
-                secret_key="for the bench only, 32 characters",
-                log_level="WARNING",
-            )
-            sender = Sender(8000, prepare(settings))
-            app = create_app(settings)
+    with (
+        tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory,
+        open_stack(Path(directory), signed=options.signed) as stack,
+    ):
+        sender = Sender(stack.port, stack.keys, Events(ACCOUNTS))
+        app = create_app(stack.settings)
 
-            def one() -> None:
-                serve(app, sender.request(1))
+        def make() -> bytes:
+            return sender.request(1, stack.keys[0])[0]
 
-            empty = cheapest(lambda: environ_of(sender.request(1)) and None, 3, options.requests)["request"]
-            spent = cheapest(one, options.rounds, options.requests)
-            told = profile(one, options.requests * 3, options.profile) if options.profile else ""
-            with app.app_context():
-                db.engine.dispose()
+        def one() -> None:
+            serve(app, make())
+
+        empty = cheapest(lambda: environ_of(make()) and None, 3, options.requests)["request"]
+        spent = cheapest(one, options.rounds, options.requests)
+        told = profile(one, options.requests * 3, options.profile) if options.profile else ""
+        with app.app_context():
+            db.engine.dispose()
     figures = {name: round(value - empty, 1) for name, value in spent.items()}
     print(json.dumps({"bench": "request", "microseconds": figures}))
     print(told, end="")
