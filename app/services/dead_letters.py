@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy import Text, cast, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
@@ -100,7 +100,7 @@ def edit(letter: DeadLetter, payload: Mapping[str, Any], *, actor: Actor, at: da
     before, after = letter.payload, event_letters.encode(payload)
     names = {"account_ref": parsed.account_id, "metric_code": parsed.metric, "event_id": parsed.event_id}
     original = func.coalesce(DeadLetter.original_payload, DeadLetter.payload)
-    values = {"payload": cast(after, JSONB), "original_payload": original, **names}
+    values = {"payload": cast(literal(after, Text), JSONB), "original_payload": original, **names}
     db.session.execute(update(DeadLetter).where(DeadLetter.id == letter.id).values(values))
     db.session.refresh(letter)
     if letter.payload != before:
