@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy import ColumnElement, case, func
 from wtforms import IntegerField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from admin_views import formatters
@@ -25,8 +26,8 @@ from app.permissions import SCOPES, Actor
 from app.services import keys
 
 KINDS = (
-    (KeyKind.hmac.value, "Signed: the secret signs each request and is never sent"),
-    (KeyKind.bearer.value, "Bearer: the secret itself is sent, for senders of little risk"),
+    SelectChoice(KeyKind.hmac.value, "Signed: the secret signs each request and is never sent"),
+    SelectChoice(KeyKind.bearer.value, "Bearer: the secret itself is sent, for senders of little risk"),
 )
 SCOPES_HELP = f"Separated by commas, of: {', '.join(SCOPES)}; or all."
 OVERLAP_HOURS = int(keys.OVERLAP / timedelta(hours=1))
