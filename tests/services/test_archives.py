@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.db import db, in_transaction
 from app.errors import Conflict, Invalid, NotFound
 from app.models import AuditRecord, EventArchive, UsageRollup
-from app.services import archive_files, archives
+from app.services import archives
 from app.services.event_store import DUPLICATE
 from tests import factories as make
 from tests.services.archived import (
