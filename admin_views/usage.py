@@ -56,7 +56,7 @@ class UsageEventScreen(ModelScreen):
         "received_at": received,
     }
     filters = (
-        Filter("event_id", kind="text", hint="All of it, or its start and *"),
+        Filter("event_id", kind="text", hint="otp-7f3a or otp-*"),
         "account",
         "metric",
         Filter("property", kind="text", hint="channel=sms"),
@@ -83,7 +83,7 @@ class UsageEventScreen(ModelScreen):
 
     def filter_note(self, args: Mapping[str, str]) -> str:
         """Say in which time zone days are meant."""
-        return f"Days of {zone_of(args)}"
+        return f"Days begin and end at midnight of {zone_of(args)}."
 
     story = staticmethod(event_stories.tell)
 

@@ -19,7 +19,7 @@ document.addEventListener("click", async (event) => {
   shown.page.href = link.href;
   shown.body.setAttribute("aria-busy", "true");
   shown.body.replaceChildren();
-  window.bootstrap.Offcanvas.getOrCreateInstance(shown.box).show();
+  window.tabler.bootstrap.Offcanvas.getOrCreateInstance(shown.box).show();
   try {
     shown.body.replaceChildren(...(await fetchRecord(link.href)));
     shown.body.removeAttribute("aria-busy");
