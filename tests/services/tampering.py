@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.services import verify
 
-GUARDED = ("journals", "postings", "invoices", "invoice_lines")
+GUARDED = ("journals", "postings", "invoices", "invoice_lines", "event_corrections")
 
 
 def power(session: Session, statement: str, **parameters: object) -> None:
