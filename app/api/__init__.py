@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import RequestRedirect
 
-from app.api import aliases, cors, limits
+from app.api import aliases, cors, lago, limits
 from app.api.envelope import failure
 from app.api.signing import check_signature
 from app.web import csrf
@@ -42,6 +42,8 @@ def _answer_unknown_addresses() -> Response | None:
     error: HTTPException | None = request.routing_exception
     if "\x00" in request.path:
         error = NotFound()
-    if isinstance(error, RequestRedirect) or not request.path.startswith("/api/"):
+    if error is None or isinstance(error, RequestRedirect):
         return None
-    return None if error is None else failure(error)
+    if request.path.startswith("/compat/lago/"):
+        return lago.failure(error)
+    return failure(error) if request.path.startswith("/api/") else None
