@@ -70,6 +70,19 @@ def format_quantity(quantity: Number, locale: str = "en_IN") -> str:
     return format_decimal(rounded, locale=locale, decimal_quantization=False, format=None if rounded else "0")
 
 
+def format_bytes(size: int) -> str:
+    """Return a number of bytes in words, with a decimal from kilobytes on.
+
+    >>> format_bytes(999), format_bytes(1_540), format_bytes(2_000_000_000)
+    ('999 bytes', '1.5 kB', '2.0 GB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    units = ("kB", "MB", "GB", "TB")
+    power = min(len(units), (len(str(size)) - 1) // 3)
+    return f"{Decimal(size) / 1000**power:.1f} {units[power - 1]}"
+
+
 def format_percent(percent: Number) -> str:
     """Return a rate that is given in percent (18 means 18 %), without trailing zeros.
 

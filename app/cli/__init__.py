@@ -1,14 +1,15 @@
-"""The commands: `flask seed`, `import-events`, `billing run`, `verify`, `create-user`, `api-key create`."""
+"""The commands: `flask seed`, `import-events`, `billing`, `verify`, `archive`, `create-user`, `api-key`."""
 
 from flask import Flask
 
-from app.cli import billing, imports, keys, people, seed, verify
+from app.cli import archives, billing, imports, keys, people, seed, verify
 
 COMMANDS = (
     seed.seed,
     imports.import_events,
     billing.billing,
     verify.verify,
+    archives.archive,
     people.create_user,
     keys.api_key,
 )

@@ -88,6 +88,13 @@ class FileStore(Protocol):
             NotFound, StoreUnavailable: as `load` says.
         """
 
+    def delete(self, key: str) -> None:
+        """Delete what is stored under `key`; what is not there is well.
+
+        Raises:
+            StoreUnavailable: as `load` says.
+        """
+
 
 class DirectoryStore:
     """A `FileStore` in a directory: written beside its place, flushed to disk, then renamed into it. Nobody
@@ -150,6 +157,10 @@ class DirectoryStore:
             raise NotFound("There is no such file.")
         return path.stat().st_size
 
+    def delete(self, key: str) -> None:
+        """Unlink the file; its directories stay."""
+        (self._root / checked_key(key)).unlink(missing_ok=True)
+
 
 class S3Store:
     """A `FileStore` in an S3 bucket; S3 verifies the checksum that goes along with the upload."""
@@ -211,6 +222,11 @@ class S3Store:
         with _answers():
             length: int = self._client.head_object(Bucket=self._bucket, Key=checked_key(key))["ContentLength"]
         return length
+
+    def delete(self, key: str) -> None:
+        """Delete the object."""
+        with _answers():
+            self._client.delete_object(Bucket=self._bucket, Key=checked_key(key))
 
 
 @contextmanager
