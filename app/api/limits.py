@@ -5,9 +5,10 @@ nobody stands behind: failed authentication, public views and sign-ins. While it
 this process has not seen to be good are not even looked at; good ones from behind the same address pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 from flask import Flask, Response, current_app, g, request, session
 
@@ -19,8 +20,8 @@ from app.permissions import Actor
 from app.queue import connection
 from app.services.limits import Bucket, Limiter, Standing
 
-UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
-MOST_KNOWN = 10_000
+GUARDED = ("/api/", "/compat/")
+MOST_REMEMBERED = 10_000
 
 ABOUT = {
     "ip": "requests without valid credentials from one address",
@@ -41,14 +42,46 @@ class Limits:
     def __init__(self, figures: dict[str, Limit]) -> None:
         self.figures = figures
         self.limiter = Limiter(connection)
-        self.known: set[int] = set()
+        self._known: set[int] = set()
+        self._made: dict[tuple[str, ...], tuple[Bucket, ...]] = {}
 
-    def bucket(self, name: str, owner: str) -> Bucket | None:
-        """Return the bucket `name` (a figure's name, or with `:read`, `:write`) of `owner`; None if it is
-        off.
-        """
-        limit = self.figures.get(name.partition(":")[0])
-        return None if limit is None else Bucket(f"{name}:{owner}", limit, ABOUT[name])
+    def of_caller(self, actor: Actor, method: str, rule: str) -> tuple[Bucket, ...]:
+        """Return the buckets that a caller's request to a route takes from."""
+        asked = (actor.kind, actor.id, method, rule)
+        found = self._made.get(asked)
+        return found or self._make(asked, buckets_of(method, rule), f"{actor.kind}:{actor.id}")
+
+    def of_address(self, name: str, environ: dict[str, Any]) -> tuple[Bucket, ...]:
+        """Return the bucket `name` of a request's address, none where the limit is off."""
+        address = environ.get("REMOTE_ADDR", "")
+        found = self._made.get((name, address))
+        return found or self._make((name, address), (name,), subscriber(address))
+
+    def remember(self, environ: dict[str, Any]) -> None:
+        """Remember that the key or the token of this request is good."""
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        if credentials := _credentials(environ):
+            self._known.add(credentials)
+
+    def forget(self, environ: dict[str, Any]) -> None:
+        """Remember no longer that it is good."""
+        self._known.discard(_credentials(environ))
+
+    def knows(self, environ: dict[str, Any]) -> bool:
+        """Tell whether this process has seen the key or the token of this request to be good."""
+        return _credentials(environ) in self._known
+
+    def _make(self, asked: tuple[str, ...], names: Iterable[str], owner: str) -> tuple[Bucket, ...]:
+        if len(self._made) >= MOST_REMEMBERED:
+            self._made.clear()
+        made = tuple(
+            Bucket(f"{name}:{owner}", limit, ABOUT[name])
+            for name in names
+            if (limit := self.figures.get(name.partition(":")[0]))
+        )
+        self._made[asked] = made
+        return made
 
 
 def init_app(app: Flask) -> None:
@@ -65,12 +98,23 @@ def spend(actor: Actor) -> None:
     Raises:
         RateLimited: one of them is empty; none has lost a token.
     """
-    limits = _limits()
-    _remember_credentials(limits)
-    rule = request.url_rule.rule if request.url_rule else request.path
-    names = buckets_of(request.method, canonical(rule))
-    owner = f"{actor.kind}:{actor.id}"
-    _take([bucket for name in names if (bucket := limits.bucket(name, owner))])
+    limits, environ, rule = _limits(), request.environ, request.url_rule
+    limits.remember(environ)
+    path = environ["PATH_INFO"] if rule is None else rule.rule
+    _take(limits, limits.of_caller(actor, environ["REQUEST_METHOD"], path))
+
+
+def subscriber(address: str) -> str:
+    """Return who stands for an address: an IPv6 network of 64 bits is one subscriber.
+
+    >>> subscriber("2001:db8:1:2:3::4"), subscriber("203.0.113.7"), subscriber("")
+    ('2001:db8:1:2::', '203.0.113.7', '')
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else address
 
 
 @lru_cache(maxsize=1_024)
@@ -83,6 +127,7 @@ def buckets_of(method: str, rule: str) -> tuple[str, ...]:
     >>> buckets_of("GET", "/api/v1/invoices/<uuid:invoice_id>")
     ('caller', 'invoices:read')
     """
+    rule = canonical(rule)
     reads = method in {"GET", "HEAD"}
     if not reads and (rule == "/api/v1/events" or rule.startswith("/compat/")):
         return ("events",)
@@ -96,50 +141,54 @@ def buckets_of(method: str, rule: str) -> tuple[str, ...]:
 
 def _limit_strangers() -> None:
     """Let the address pay for what needs no credentials, and turn strangers away while it cannot pay."""
-    mark = getattr(current_app.view_functions.get(request.endpoint or ""), "__guard__", None)
-    if request.method == "OPTIONS" or request.path in UNLIMITED:
+    environ = request.environ
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+    if method == "OPTIONS":
         return
-    if isinstance(mark, tuple):
-        bucket = _limits().bucket("ip", _address())
-        standing = bucket and _limits().limiter.emptiness(bucket)
-        if standing and not _has_known_credentials(_limits()):
-            _refuse(standing)
-    elif mark is not None:
-        _take_from_address("webhooks" if request.path.startswith("/webhooks/") else "ip")
-    elif request.method == "POST" and request.path.startswith("/sign-in"):
-        _take_from_address("ip")
+    if path.startswith(GUARDED):
+        limits, view = _limits(), current_app.view_functions.get(request.endpoint or "")
+        buckets = limits.of_address("ip", environ)
+        if getattr(view, "__guard__", None) == "public":
+            _take(limits, buckets)
+        elif standing := limits.limiter.emptiness(buckets):
+            _turn_away_strangers(limits, standing)
+    elif path.startswith("/webhooks/"):
+        _take(_limits(), _limits().of_address("webhooks", environ))
+    elif method == "POST" and path.startswith("/sign-in"):
+        _take(_limits(), _limits().of_address("ip", environ))
+
+
+def _turn_away_strangers(limits: Limits, standing: Standing) -> None:
+    # A person's session is proved by its own signature.
+    if not limits.knows(request.environ) and "_user_id" not in session:
+        _refuse(standing)
 
 
 def _tell(response: Response) -> Response:
     """Let the address pay for failed authentication, and tell how the tightest bucket stands."""
-    if response.status_code == 401 and request.endpoint and "standing" not in g:
-        _limits().known.discard(_credentials())
-        bucket = _limits().bucket("ip", _address())
-        if bucket:
-            g.standing = _limits().limiter.spend([bucket])
     standing: Standing | None = g.get("standing")
+    if response.status_code == 401 and standing is None and request.path.startswith(GUARDED):
+        limits = _limits()
+        limits.forget(request.environ)
+        if buckets := limits.of_address("ip", request.environ):
+            standing = limits.limiter.spend(buckets)._replace(wait=0)
     if standing:
-        limit = standing.bucket.limit
-        response.headers["RateLimit-Limit"] = str(limit.capacity)
-        response.headers["RateLimit-Remaining"] = str(standing.remaining)
-        response.headers["RateLimit-Reset"] = str(standing.full_in)
+        limit, headers = standing.bucket.limit, response.headers
+        headers.add("RateLimit-Limit", str(limit.capacity))
+        headers.add("RateLimit-Remaining", str(standing.remaining))
+        headers.add("RateLimit-Reset", str(standing.full_in))
         policy = f"{limit.tokens};w={limit.window // SECOND};burst={limit.capacity}"
-        response.headers["RateLimit-Policy"] = policy
+        headers.add("RateLimit-Policy", policy)
         if standing.wait:
-            response.headers["Retry-After"] = str(standing.wait)
+            headers["Retry-After"] = str(standing.wait)
     return response
 
 
-def _take_from_address(name: str) -> None:
-    bucket = _limits().bucket(name, _address())
-    _take([bucket] if bucket else [])
-
-
-def _take(buckets: Sequence[Bucket]) -> None:
+def _take(limits: Limits, buckets: Sequence[Bucket]) -> None:
     if buckets:
-        g.standing = _limits().limiter.spend(buckets)
-        if g.standing.wait:
-            _refuse(g.standing)
+        g.standing = standing = limits.limiter.spend(buckets)
+        if standing.wait:
+            _refuse(standing)
 
 
 def _refuse(standing: Standing) -> None:
@@ -152,34 +201,12 @@ def _refuse(standing: Standing) -> None:
     )
 
 
+def _credentials(environ: dict[str, Any]) -> int:
+    """Return what stands for a key or a token at its address, 0 where none was sent."""
+    sent = environ.get("HTTP_X_API_KEY") or environ.get("HTTP_AUTHORIZATION")
+    return hash((environ.get("REMOTE_ADDR"), sent)) if sent else 0
+
+
 def _limits() -> Limits:
     limits: Limits = current_app.extensions["limits"]
     return limits
-
-
-def _address() -> str:
-    """Return whose bucket an address has: an IPv6 network of 64 bits is one subscriber."""
-    address = request.remote_addr or ""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Address(int(parsed) >> 64 << 64))
-    return address
-
-
-def _credentials() -> int:
-    headers = request.headers
-    return hash((request.remote_addr, headers.get("X-Api-Key") or headers.get("Authorization")))
-
-
-def _remember_credentials(limits: Limits) -> None:
-    if len(limits.known) >= MOST_KNOWN:
-        limits.known.clear()
-    limits.known.add(_credentials())
-
-
-def _has_known_credentials(limits: Limits) -> bool:
-    """Tell whether credentials proved good here before; a session is proved by its own signature."""
-    return _credentials() in limits.known or "_user_id" in session

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from threading import Lock
+from typing import NamedTuple
 
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError
@@ -77,8 +78,7 @@ class Bucket:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a request fared: the bucket that is closest to empty, the tokens left in it, the seconds until it
     is full, and the seconds to wait: 0 for a request that may pass.
     """
@@ -137,12 +137,13 @@ class Limiter:
                 lease.tokens += 1
             return _standing(held, refused=refused)
 
-    def emptiness(self, bucket: Bucket) -> Standing | None:
-        """Return how a bucket stands that this process knows to be empty; asks nobody and takes nothing."""
-        now, lease = self._clock(), self._leases.get(bucket.key)
-        if lease is None or lease.empty_until <= now:
-            return None
-        return _standing([(bucket, lease)], refused=True)
+    def emptiness(self, buckets: Sequence[Bucket]) -> Standing | None:
+        """Return how the first stands that this process knows to be empty; asks nobody, takes nothing."""
+        for bucket in buckets:
+            lease = self._leases.get(bucket.key)
+            if lease is not None and lease.empty_until > self._clock():
+                return _standing([(bucket, lease)], refused=True)
+        return None
 
     def _begin(self) -> None:
         """Begin without leases: also in a forked child, which must not spend its parent's."""
