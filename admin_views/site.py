@@ -10,6 +10,7 @@ from flask_babel import Babel
 from sqlalchemy.dialects.postgresql import JSONB
 
 from admin_views import queues
+from admin_views.archives import DataCareView
 from admin_views.base import ModelScreen
 from admin_views.dashboard import Dashboard
 from admin_views.imports import ImportView
@@ -34,9 +35,9 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    imports = ImportView()
-    admin.add_view(imports)
-    app.extensions["admin_pages"] = [home, imports]
+    pages = (ImportView(), DataCareView())
+    admin.add_views(*pages)
+    app.extensions["admin_pages"] = [home, *pages]
     for model in showable():
         cls = SCREENS.get(model.__name__) or unspoken(model)
         screens[model] = cls(model, cls.declared)

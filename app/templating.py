@@ -52,9 +52,9 @@ LOOKS = {
 STATUSES = {
     "good": (
         "active paid completed succeeded captured published done accepted "
-        "delivered sent issued posted succeeded ok finished"
+        "delivered sent issued posted succeeded ok finished restored"
     ),
-    "going": "processing running started authorized in_progress open metered",
+    "going": "processing running started authorized in_progress open metered written restoring",
     "waiting": "initiated pending queued scheduled created requires_action trialing grace new future",
     "attention": (
         "partially_paid overdue low parked past_due unknown refunded partially_refunded "

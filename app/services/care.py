@@ -22,6 +22,13 @@ from app.services import archive_tables as tables
 AHEAD_MONTHS = 3
 BACK_MONTHS = 2
 BATCH = 5_000
+CARE_JOBS = (
+    "jobs.care.archive_events",
+    "jobs.care.clean_up",
+    "jobs.care.ensure_partitions",
+    "jobs.care.forget_nonces",
+    "jobs.verify.nightly",
+)
 NEIGHBOURS = text(
     "SELECT ensure_usage_partition(:at + make_interval(months => n))"
     " FROM generate_series(cast(:first AS int), cast(:last AS int)) n"
@@ -146,3 +153,9 @@ RULES = (
     Rule("uploads", "Files of usage that were uploaded for an import", 90, uploads),
     Rule("mails", "Mails written as files where no mail server is set", 90, mails),
 )
+
+
+def last_runs() -> list[JobRun]:
+    """Return the latest run of every calendar job that takes care of the data, by name."""
+    query = select(JobRun).distinct(JobRun.job).where(JobRun.job.in_(CARE_JOBS))
+    return list(db.session.scalars(query.order_by(JobRun.job, JobRun.started_at.desc())))

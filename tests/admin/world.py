@@ -16,6 +16,7 @@ from app.models import (
     ChargePosition,
     Customer,
     DeadLetter,
+    EventArchive,
     EventKey,
     IdempotencyRecord,
     Invoice,
@@ -244,6 +245,13 @@ def machinery_rows(number: int) -> list[Base]:
             sha256=b"\x04" * 32,
             resource_type="Invoice",
             resource_id=str(number),
+        ),
+        EventArchive(
+            month=f"2024-{number % 12 + 1:02d}",
+            sequence=1 + number // 12,
+            status="restored",
+            file_key=f"archives/usage-events/{number}.csv.gz",
+            requested_by="Test Person",
         ),
         JobRun(
             job="jobs.verify.books",
