@@ -31,6 +31,7 @@ CONTENT_POLICY = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+JSON = "application/json"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -40,11 +41,23 @@ EVERYWHERE = {
 }
 
 # A caller of the API who sends one of these proves itself by it, and has no session.
+KEYED_PATHS = ("/api/", "/compat/")
 KEY_HEADERS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY")
+
+
+class KnownRequest(Request):
+    """A request whose content type is not parsed where it is the usual one."""
+
+    @property
+    def mimetype(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return JSON if self.environ.get("CONTENT_TYPE") == JSON else super().mimetype
 
 
 class Application(Flask):
     """Flask without coroutines: no view or hook of ours is one, so none is asked whether it is."""
+
+    request_class = KnownRequest
 
     def ensure_sync(self, func: Any) -> Any:
         """Return the function as it is."""
@@ -57,7 +70,7 @@ class Sessions(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> Any:
         """Return the session of the request, one that cannot be written where a key is sent."""
         environ = request.environ
-        if environ["PATH_INFO"].startswith("/api/") and any(name in environ for name in KEY_HEADERS):
+        if environ["PATH_INFO"].startswith(KEYED_PATHS) and any(name in environ for name in KEY_HEADERS):
             return NullSession()
         return super().open_session(app, request)
 

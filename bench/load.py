@@ -14,7 +14,9 @@ from hashlib import sha256
 from itertools import count
 from typing import NamedTuple
 
-PATH, QUERY = "/api/v1/events", "results=errors"
+PATH = "/api/v1/events"
+# An answer of a thousand lines is not what a sender of batches wants to read.
+BATCH_QUERY = "results=errors"
 CHANNELS = ("sms", "whatsapp", "email")
 PATIENCE_SECONDS = 60.0
 
@@ -27,12 +29,12 @@ class Key(NamedTuple):
     secret: str
     id: str = ""
 
-    def headers(self, body: bytes) -> str:
+    def headers(self, body: bytes, query: str) -> str:
         """Return the header lines that prove a request with this body (API.md §2)."""
         if not self.id:
             return f"Authorization: Bearer {self.secret}\r\n"
         at, nonce = int(time.time()), f"{time.time_ns():x}-{id(body):x}"
-        text = f"v1\n{at}\n{nonce}\nPOST\n{PATH}\n{QUERY}\n{sha256(body).hexdigest()}"
+        text = f"v1\n{at}\n{nonce}\nPOST\n{PATH}\n{query}\n{sha256(body).hexdigest()}"
         signature = hmac.digest(self.secret.encode(), text.encode(), "sha256").hex()
         lines = (
             f"X-Api-Key: {self.id}",
@@ -135,14 +137,14 @@ class Sender:
 
     def __init__(self, port: int, keys: list[Key], events: Events) -> None:
         self._port, self._keys, self._events = port, keys, events
-        self._head = (
-            f"POST {PATH}?{QUERY} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-        )
+        self._head = f" HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
 
     def request(self, size: int, key: Key) -> tuple[bytes, bytes]:
         """Return a request with `size` new events, and what its answer must contain."""
         body, expected = self._events.body(size)
-        head = f"{self._head}{key.headers(body)}Content-Length: {len(body)}\r\n\r\n"
+        query = BATCH_QUERY if size > 1 else ""
+        target = f"{PATH}?{query}" if query else PATH
+        head = f"POST {target}{self._head}{key.headers(body, query)}Content-Length: {len(body)}\r\n\r\n"
         return head.encode() + body, expected
 
     def flood(self, size: int, connections: int, seconds: float) -> Load:

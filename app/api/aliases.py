@@ -5,6 +5,8 @@ without one; `/api/billing/…` has it in the header `X-API-Version`, `/api/usag
 default.
 """
 
+from functools import lru_cache
+
 from flask import Blueprint, Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
@@ -41,6 +43,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
 
 
+@lru_cache(maxsize=1_024)
 def canonical(path: str) -> str:
     """Return the path below /api/v1 that a path or the rule of a route stands for.
 

@@ -126,6 +126,8 @@ def read_query(shape: type[B]) -> B:
     Raises:
         Invalid: with one entry per parameter that cannot be used; a parameter may stand once.
     """
+    if not request.query_string:
+        return shaped({}, shape)
     arguments = request.args.to_dict(flat=False)
     repeated = [
         FieldError(f"/{name}", "repeated", "Give it once.")
