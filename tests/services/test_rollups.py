@@ -1,4 +1,4 @@
-"""Buckets that do not add: recomputed from their events, merged into periods, and found when they are wrong."""
+"""Buckets that do not add: recomputed from their events, merged into periods, and found when wrong."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
