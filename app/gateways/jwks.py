@@ -20,6 +20,7 @@ KEPT_SECONDS = 86_400
 CONNECT_SECONDS, READ_SECONDS = 3, 5
 LARGEST_ANSWER = 256 * 1024
 SMALLEST_KEY_BITS = 2048
+BASE64_BITS = 6
 
 
 class IssuerUnavailable(Unavailable):
@@ -92,13 +93,14 @@ def _may_verify(one: Any) -> bool:
         and isinstance(one.get("kid"), str)
         and one.get("use", "sig") == "sig"
         and one.get("alg", "RS256") == "RS256"
+        and isinstance(one.get("n"), str)
+        and len(one["n"]) * BASE64_BITS >= SMALLEST_KEY_BITS
     )
 
 
 def _import(one: dict[str, Any]) -> Any | None:
-    """Return a key ready to verify, None for one that is malformed or too short to be trusted."""
+    """Return a key ready to verify, None for one that is malformed."""
     try:
-        key = jwk.RSAKey.import_key({"kty": "RSA", "n": one["n"], "e": one["e"]})
-        return key if key.public_key.key_size >= SMALLEST_KEY_BITS else None
+        return jwk.RSAKey.import_key({"kty": "RSA", "n": one["n"], "e": one["e"]})
     except (KeyError, ValueError, TypeError, jose_errors.JoseError):
         return None

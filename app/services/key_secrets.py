@@ -49,7 +49,7 @@ def add(key: ApiKey, *, at: datetime) -> str:
         KeyServiceUnavailable: it cannot be encrypted now.
     """
     secret = f"{STARTS[key.kind]}_{key.prefix}_{secrets.token_urlsafe(32)}"
-    kept = ApiKeySecret(created_at=at)
+    kept = ApiKeySecret(key_id=key.id, created_at=at)
     if key.kind == KeyKind.bearer:
         kept.secret_hash = hash_secret(secret)
     else:
