@@ -35,7 +35,7 @@ DIFFERENCES = text(f"""
 """)  # noqa: S608
 
 UNBILLED = text("""
-    SELECT count(*) FROM charge_positions
+    SELECT count(*) AS charges, max(period_end) - interval '1 microsecond' AS until FROM charge_positions
     WHERE period_start < :end AND period_end > :start
       AND (period_end > :at OR quantity <> invoiced_quantity)
 """)
@@ -81,14 +81,13 @@ def reasons_against(month: str, *, at: datetime, asked_for: bool = False) -> lis
     reasons = [] if asked_for else _lately(month, within, at)
     waiting = db.session.scalar(WAITING, within)
     if waiting:
-        reasons.append(f"{waiting:,} parts of its usage wait to be metered.")
+        reasons.append(f"Usage of it waits to be metered, in {waiting:,} parts.")
     elif _differs(month, within):
         reasons.append("Its rollups and its events differ; flask verify says where.")
-    unbilled = db.session.scalar(UNBILLED, {**within, "at": at})
-    if unbilled:
-        reasons.append(
-            f"{unbilled:,} charges of it are not invoiced yet: flask billing run --period {month}."
-        )
+    unbilled = db.session.execute(UNBILLED, {**within, "at": at}).one()
+    if unbilled.charges:
+        command = f"flask billing run --period {tables.month_of(unbilled.until)}"
+        reasons.append(f"{unbilled.charges:,} charges of it are not invoiced yet: {command}.")
     return reasons
 
 
