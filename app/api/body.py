@@ -94,11 +94,27 @@ def read_raw(*media_types: str) -> bytes:
     """
     if request.mimetype not in ("application/json", *media_types):
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    request.max_content_length = LARGEST_BODY
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
+    return read_bytes()
+
+
+def read_bytes(most: int = LARGEST_BODY) -> bytes:
+    """Return the bytes of the body, whatever they are, also where no Content-Length announces them.
+
+    Raises:
+        TooLarge: there are more than `most`.
+    """
+    # A stream that has given all it may simply ends: one byte more tells a whole body from one cut short.
+    request.max_content_length = most + 1
     try:
-        return request.get_data(cache=True)
+        raw = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise TooLarge("A body may have at most 1 MiB.") from None
+        raw = None
+    if raw is None or len(raw) > most:
+        size = f"{most // 1024} KiB" if most < LARGEST_BODY else "1 MiB"
+        raise TooLarge(f"A body may have at most {size}.")
+    return raw
 
 
 def read_json() -> Any:
@@ -249,6 +265,7 @@ __all__ = [
     "given",
     "parse",
     "read",
+    "read_bytes",
     "read_json",
     "read_query",
     "read_raw",

@@ -65,8 +65,13 @@ class Limits:
             self._known.add(credentials)
 
     def forget(self, environ: dict[str, Any]) -> None:
-        """Remember no longer that it is good."""
-        self._known.discard(_credentials(environ))
+        """Remember no longer that a secret or a token is good.
+
+        The id of a signed key is no secret. What somebody else signs wrongly under it must not hurt its
+        owner, and is found out without the database.
+        """
+        if "HTTP_X_API_KEY" not in environ:
+            self._known.discard(_credentials(environ))
 
     def knows(self, environ: dict[str, Any]) -> bool:
         """Tell whether this process has seen the key or the token of this request to be good."""

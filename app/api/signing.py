@@ -5,14 +5,13 @@ included.
 from uuid import UUID
 
 from flask import Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app import clock
-from app.api.body import LARGEST_BODY
+from app.api.body import read_bytes
 from app.api.envelope import failure
 from app.db import transaction
 from app.domain.signatures import Claim, canonical_text, encode_path, read_claim
-from app.errors import TooLarge, Unauthorized
+from app.errors import Unauthorized
 from app.permissions import Actor
 from app.services.callers import memory, nonces, signers
 
@@ -77,16 +76,11 @@ def _load(key_id: str) -> signers.Signer | None:
 
 def _text(claim: Claim) -> bytes | None:
     environ = request.environ
-    request.max_content_length = LARGEST_BODY
-    try:
-        body = request.get_data(cache=True)
-    except RequestEntityTooLarge:
-        raise TooLarge("A body may have at most 1 MiB.") from None
     return canonical_text(
         timestamp=claim.timestamp,
         nonce=claim.nonce,
         method=environ["REQUEST_METHOD"],
         path=encode_path(environ.get("PATH_INFO", "").encode("latin-1")),
         query=environ.get("QUERY_STRING", ""),
-        body=body,
+        body=read_bytes(),
     )

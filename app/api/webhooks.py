@@ -3,6 +3,7 @@ signs in here."""
 
 from flask import Blueprint, Response, request
 
+from app.api.body import read_bytes
 from app.api.envelope import success
 from app.api.guards import public
 from app.db import in_transaction
@@ -17,8 +18,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 @public
 def receive(gateway: str) -> Response:
     """Store a message and answer 200, whether it is the first of its kind or a repeat."""
-    request.max_content_length = LARGEST_BODY
-    raw_body = request.get_data()
+    raw_body = read_bytes(LARGEST_BODY)
     headers = dict(request.headers)
     stored = in_transaction(lambda: gateway_messages.receive(gateway, raw_body, headers))
     return success({"received": True, "repeated": not stored})
