@@ -70,7 +70,7 @@ def send_events(query: SendQuery) -> Response:
     if cloudevents.are_sent():
         results = cloudevents.take(most=MOST_EVENTS)
         if all(result.status != Status.rejected for result in results):
-            return Response(status=204, mimetype="application/json")
+            return _nothing_to_say()
         return _answer(results, errors_only=query.results == "errors")
     results = events.ingest(
         _batch(parse(read_raw())), source="api", actor=current_actor(), max_age=events.oldest_allowed()
@@ -107,6 +107,12 @@ def _answer(results: list[Result], *, errors_only: bool) -> Response:
     fields = [FieldError(result.pointer or "", result.code or "", result.message or "") for result in results]
     message = fields[0].message if len(fields) == 1 else "Every event was refused; none is stored."
     return answer({**refusal("rejected", message, fields), "data": data}, 400)
+
+
+def _nothing_to_say() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _shown(result: Result) -> dict[str, Any]:

@@ -5,13 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from app import clock
 from app.models import DeadLetter, EventKey, Metric, UsageDelta, UsageEvent
+from app.services import keys
 from tests import factories
-from tests.api.conftest import Caller, NewCaller
+from tests.api.conftest import TEST, Caller, NewCaller
+from tests.api.signing import Sender
 
 CLOUD = {
     "specversion": "1.0",
@@ -59,7 +63,7 @@ def test_a_structured_event_is_stored_and_answered_without_a_body(caller: Caller
 
     response = send(caller, {**CLOUD, "traceparent": "00-4bf9"}, f"{STRUCTURED}; charset=UTF-8")
 
-    assert (response.status_code, response.data) == (204, b"")
+    assert (response.status_code, response.data, response.content_type) == (204, b"", None)
     assert stored(session) == [("otp-1", Decimal("2.5"), {"channel": "sms", "quantity": "2.5"})]
 
 
@@ -154,7 +158,6 @@ def test_in_binary_mode_the_headers_are_the_event_and_the_body_its_data(
         ({"ce_subject": ""}, 400, "/subject", "empty"),
         ({"ce_type": "nope"}, 400, "/type", "unknown_metric"),
         ({"ce_id": "%FF"}, 400, "/id", "bad_encoding"),
-        ({"X_Signature": "v1=00"}, 400, "", "unsigned_headers"),
         ({"Content_Type": "text/plain"}, 415, None, "unsupported_media_type"),
     ],
 )
@@ -169,6 +172,29 @@ def test_a_binary_event_that_cannot_be_used_is_refused(
     assert told == ([(pointer, code)] if pointer is not None else [])
     assert code in {error["code"], *(field["code"] for field in error["fields"])}
     assert nothing_is_stored(session)
+
+
+def test_a_signed_key_sends_no_event_in_headers_that_its_signature_does_not_cover(
+    client: FlaskClient, session: Session
+) -> None:
+    key, secret = keys.create("s", kind="hmac", scopes=["events:write"], actor=TEST, at=clock.now())
+    sender, path = Sender(str(key.id), secret), "/api/v1/events"
+    body = json.dumps(CLOUD).encode()
+    unsigned = {name.replace("_", "-"): value for name, value in BINARY.items()}
+
+    binary, structured = (
+        client.post(
+            path,
+            data=body,
+            content_type=kind,
+            headers={**unsigned, **sender.headers("POST", path, body=body)},
+        )
+        for kind in ("application/json", STRUCTURED)
+    )
+
+    assert (binary.status_code, binary.json["error"]["fields"][0]["code"]) == (400, "unsigned_headers")
+    assert structured.status_code == 204
+    assert [row[0] for row in stored(session)] == ["otp-1"]
 
 
 @pytest.mark.parametrize(
