@@ -33,6 +33,7 @@ REFUSALS = {
     "401": "Nobody is known behind the request.",
     "403": "The caller may not do this.",
     "404": "There is no such thing, or it is not the caller's.",
+    "429": "Too many requests: come back after `Retry-After` seconds.",
     "503": "The outcome is unknown: send the same again.",
 }
 REFUSALS_OF_CHANGES = {"409": "The state of things does not allow it."}

@@ -42,11 +42,11 @@ def test_every_guarded_route_of_the_json_edge_is_in_the_contract(
 @pytest.mark.parametrize(
     ("path", "method", "statuses"),
     [
-        ("/events", "post", "202 204 207 400 401 403 404 409 413 415 503"),
-        ("/invoices", "post", "200 201 400 401 403 404 409 413 415 422 503"),
-        ("/wallets/{wallet_id}/top-ups", "post", "201 400 401 403 404 409 413 415 422 503"),
-        ("/payments", "post", "201 400 401 403 404 409 413 415 422 503"),
-        ("/customers", "get", "200 400 401 403 404 503"),
+        ("/events", "post", "202 204 207 400 401 403 404 409 413 415 429 503"),
+        ("/invoices", "post", "200 201 400 401 403 404 409 413 415 422 429 503"),
+        ("/wallets/{wallet_id}/top-ups", "post", "201 400 401 403 404 409 413 415 422 429 503"),
+        ("/payments", "post", "201 400 401 403 404 409 413 415 422 429 503"),
+        ("/customers", "get", "200 400 401 403 404 429 503"),
     ],
 )
 def test_the_contract_tells_every_status(

@@ -159,6 +159,18 @@ def test_a_batch_of_events_is_one_request_and_a_refused_one_stores_nothing(
     assert caller.get("/events").status_code == 200
 
 
+def test_lagos_door_takes_from_the_same_bucket_and_refuses_in_lagos_shape(
+    caller: Caller, limit: Callable[[str], None]
+) -> None:
+    limit("events=1/h:1")
+    assert caller.post("/events", {}).status_code == 400
+
+    refused = caller.client.post("/compat/lago/api/v1/events", json={"event": {}}, headers=caller.headers)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600")
+    assert refused.json == {"status": 429, "error": "Too Many Requests", "code": "rate_limited"}
+
+
 def test_signed_in_people_have_buckets_of_their_own(
     client: FlaskClient, limit: Callable[[str], None]
 ) -> None:
