@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from app import clock
 from app.api.body import Body, Instant, Meta, Page, Text
 from app.api.endpoint import endpoint
-from app.api.envelope import paginate, related, resource, success
+from app.api.envelope import instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, get_account, guard
 from app.db import in_transaction, transaction
 from app.models import ApiKey
@@ -113,7 +113,7 @@ def _key(key: ApiKey, secret: str | None = None) -> dict[str, Any]:
         "allowed_ips": key.allowed_ips,
         "state": keys.state_of(key, clock.now()),
         "secrets": [{"created_at": one.created_at, "expires_at": one.expires_at} for one in key.secrets],
-        "expires_at": key.expires_at,
+        "expires_at": instant_text(key.expires_at),
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
         "created_at": key.created_at,

@@ -42,8 +42,31 @@ REFUSALS_OF_OTHERS = {"422": "A rule is broken; `error_details` names where. Not
 REFUSALS_OF_KEYS = {"422": "The Idempotency-Key was used for another request."}
 DESCRIPTION = (
     "Usage events in, wallets and invoices out. Decimals travel as strings, instants as RFC 3339 in UTC. "
-    "Call with `Authorization: Bearer <secret of an API key>`; people with their session and `X-CSRFToken`."
+    "Sign each request, or call with `Authorization: Bearer <secret of an API key, or JWT>`; people with "
+    "their session and `X-CSRFToken`."
 )
+SECURITY_SCHEMES = {
+    "bearerKey": {"type": "http", "scheme": "bearer", "description": "The secret of a bearer API key."},
+    "signedKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Api-Key",
+        "description": "The id of a signed API key; with X-Timestamp, X-Nonce and X-Signature, an "
+        "HMAC-SHA256 over method, path, sorted query and the hash of the body.",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "RS256 by the configured issuer, with iss, aud, exp, iat and sub.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "otpless_billing",
+        "description": "A person's session; with the header X-CSRFToken on every unsafe call.",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +178,7 @@ def _document(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**shapes.components, "Error": _error_schema()},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -172,7 +195,7 @@ def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
     }
     if operation.guard != PUBLIC:
         resource, verb = operation.guard
-        made["security"] = [{"key": []}]
+        made["security"] = [{scheme: []} for scheme in SECURITY_SCHEMES]
         made["x-permission"] = f"{resource}:{verb}"
     if declared and declared.bodies:
         choices = [shapes.reference(body) for body in declared.bodies]

@@ -72,7 +72,8 @@ def test_a_revoked_key_is_refused_at_once_where_it_was_revoked(client: FlaskClie
         ({"scopes": []}, "/scopes"),
         ({"name": " "}, "/name"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
-        ({"kind": "hmac"}, "/kind"),
+        ({"kind": "basic"}, "/kind"),
+        ({"allowed_ips": ["here"]}, "/allowed_ips/0"),
     ],
 )
 def test_a_key_that_makes_no_sense_is_not_made(

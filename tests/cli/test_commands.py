@@ -40,7 +40,15 @@ def count(model: type) -> int:
 
 @pytest.mark.parametrize(
     "command",
-    [("seed",), ("import-events",), ("billing", "run"), ("verify",), ("create-user",), ("api-key", "create")],
+    [
+        ("seed",),
+        ("import-events",),
+        ("billing", "run"),
+        ("verify",),
+        ("create-user",),
+        ("api-key", "create"),
+        ("api-key", "rotate"),
+    ],
 )
 def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> None:
     said = run(*command, "--help").stdout
@@ -108,6 +116,30 @@ def test_the_secret_of_a_key_is_the_last_line(run: Run, session: Session) -> Non
     found = bearers.find(secret)
     assert found is not None
     assert found.key_id == key.id
+
+
+def test_a_signed_key_prints_its_id_before_its_secret(run: Run, session: Session) -> None:
+    options = ("--ip", "203.0.113.0/24", "--ip", "2001:db8::/32", "--expires", "2040-01-01T00:00:00+05:30")
+    lines = run("api-key", "create", "OTP gateway", *options).stdout.splitlines()
+    key = session.scalars(select(ApiKey)).one()
+    assert (key.kind, key.allowed_ips) == ("hmac", ["203.0.113.0/24", "2001:db8::/32"])
+    assert str(key.expires_at) == "2039-12-31 18:30:00+00:00"
+    assert str(key.id) in lines[:-1]
+    assert lines[-1].startswith(f"otps_{key.prefix}_")
+
+
+def test_a_key_is_listed_rotated_rewrapped_and_revoked(run: Run, session: Session) -> None:
+    run("api-key", "create", "OTP gateway")
+    key = session.scalars(select(ApiKey)).one()
+    rotated = run("api-key", "rotate", str(key.id), "--overlap", "2").stdout.splitlines()[-1]
+    assert rotated.startswith(f"otps_{key.prefix}_")
+    refused = run("api-key", "rotate", str(key.id), expect=1)
+    assert "Two secrets of this key are active until" in refused.stderr
+    assert run("api-key", "rewrap", "--new-master-key").stdout == "Wrapped anew: 2.\n"
+    assert run("api-key", "revoke", str(key.id)).stdout == "Key OTP gateway is revoked.\n"
+    session.expire_all()
+    listed = run("api-key", "list").stdout
+    assert listed == f"{key.id}  hmac    revoked  never              events:write  OTP gateway\n"
 
 
 def test_a_key_for_an_unknown_account_is_not_made(run: Run) -> None:
