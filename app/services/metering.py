@@ -22,7 +22,7 @@ from app.domain.aggregations import aggregations
 from app.domain.money import EXACT, quantize
 from app.ids import new_id
 from app.models import ChargePosition, Subscription, UsageDelta, Wallet
-from app.services import deductions, rollups
+from app.services import deductions, marks, rollups
 from app.services.deductions import UsageItem
 from app.services.rating import Place, Tariffs, period_of
 from app.services.rollups import Bucket, PlaceKey, Tally
@@ -120,6 +120,7 @@ def drain(limit: int = BATCH, tariffs: Tariffs | None = None, *, at: datetime | 
     if recomputed:
         moved = _settle(additions, moved, tariffs)
     _charge(additions, moved, at or clock.now())
+    marks.usage_metered((row.account_id, row.bucket_at) for row in rows)
     return sum(row.deltas for row in rows)
 
 

@@ -13,7 +13,7 @@ from app.domain.errors import RuleBroken
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Metric
 from app.permissions import Actor
-from app.services import audit, inputs
+from app.services import audit, cache, inputs, marks
 from app.services.inputs import optional, text
 
 CODE = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -105,6 +105,7 @@ def update(metric: Metric, values: Mapping[str, Any], *, actor: Actor) -> Metric
         setattr(metric, name, value)
     before, after = audit.changes(metric)
     if after:
+        cache.changed([marks.METRICS])
         summary = f"Metric {metric.code} was changed"
         audit.record(actor, "metric.updated", metric, summary=summary, before=before, after=after)
     return metric

@@ -6,28 +6,27 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Date, cast, func, literal, select
+from sqlalchemy import select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.db import db
-from app.domain.aggregations import Window as Span
 from app.domain.periods import ONE_DAY, calendar_month, day_start, local_date
 from app.domain.pricing import Usage, parse_terms, price
-from app.models import Account, ChargePosition, Metric, PriceComponent, UsageRollup
+from app.models import Account, ChargePosition, PriceComponent
 from app.models.plans import ComponentKind
-from app.services import rollups
+from app.services import usage_charts
+from app.services.usage_charts import Counted, Days, Trend
 
 HUNDRED = Decimal(100)
 DAYS_SHOWN = 30
 MONTHS_SHOWN = 6
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
     """How much of a metric was used this month, and the limit that the account has for it, if any."""
 
-    metric: Metric
+    metric: Counted
     quantity: Decimal
     limit: Decimal | None
 
@@ -47,6 +46,10 @@ class Window:
     after_on: date
     month: bool
 
+    def days(self, zone: str) -> Days:
+        """Return its days as those of a time zone."""
+        return Days(self.first_on, self.after_on, zone)
+
 
 @dataclass(frozen=True, slots=True)
 class Charged:
@@ -59,15 +62,6 @@ class Charged:
     amount: Decimal
     currency: str
     percent: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """The figures of a chart: days, and per line of it a quantity for each day."""
-
-    metric: Metric
-    days: list[str]
-    lines: list[tuple[str, list[Decimal]]]
 
 
 def windows(at: datetime, zone: str) -> list[Window]:
@@ -86,29 +80,13 @@ def windows(at: datetime, zone: str) -> list[Window]:
 
 def this_month(accounts: Sequence[Account], *, at: datetime, zone: str) -> list[Used]:
     """Return the usage of the current month by metric, the most used first."""
-    month = windows(at, zone)[0]
-    whole = Span(day_start(month.first_on, zone), day_start(month.after_on, zone))
-    query = (
-        select(Metric, rollups.TOTAL, rollups.STATES)
-        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
-        .where(*_within(accounts, month, zone))
-        .group_by(Metric.id)
-        .order_by(func.sum(UsageRollup.events).desc(), Metric.code)
-    )
-    return [
-        Used(metric, rollups.quantity_of(metric.aggregation, total, states, whole), _limit(accounts, metric))
-        for metric, total, states in db.session.execute(query)
-    ]
+    found = usage_charts.totals([account.id for account in accounts], windows(at, zone)[0].days(zone))
+    return [Used(each.metric, each.quantity, _limit(accounts, each.metric)) for each in found]
 
 
 def trends(accounts: Sequence[Account], window: Window, zone: str) -> list[Trend]:
     """Return the usage of each metric by local day, split by the metric's first dimension."""
-    used = db.session.scalars(
-        select(Metric)
-        .where(Metric.id.in_(select(UsageRollup.metric_id).where(*_within(accounts, window, zone))))
-        .order_by(Metric.code)
-    )
-    return [_trend(metric, accounts, window, zone) for metric in used]
+    return usage_charts.trends([account.id for account in accounts], window.days(zone))
 
 
 def charged(accounts: Sequence[Account], window: Window) -> list[Charged]:
@@ -152,38 +130,13 @@ def charged(accounts: Sequence[Account], window: Window) -> list[Charged]:
     return sorted(rows, key=lambda row: (row.currency, -row.amount, row.name))
 
 
-def _trend(metric: Metric, accounts: Sequence[Account], window: Window, zone: str) -> Trend:
-    day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
-    kind = UsageRollup.dimensions[metric.dimensions[0]].astext if metric.dimensions else literal(metric.unit)
-    query = (
-        select(day, kind, rollups.TOTAL, rollups.STATES)
-        .where(UsageRollup.metric_id == metric.id, *_within(accounts, window, zone))
-        .group_by(day, kind)
-    )
-    by_kind: dict[str, dict[date, Decimal]] = {}
-    for on, value, total, states in db.session.execute(query):
-        whole_day = Span(day_start(on, zone), day_start(on + ONE_DAY, zone))
-        quantity = rollups.quantity_of(metric.aggregation, total, states, whole_day)
-        by_kind.setdefault(value or OTHER, {})[on] = quantity
-    axis = [window.first_on + timedelta(days=n) for n in range((window.after_on - window.first_on).days)]
-    names = sorted(by_kind, key=lambda name: -sum(by_kind[name].values()))
-    lines = [(name, [by_kind[name].get(on, Decimal(0)) for on in axis]) for name in names]
-    return Trend(metric, [f"{on.day} {on:%b}" for on in axis], lines)
-
-
-def _within(accounts: Sequence[Account], window: Window, zone: str) -> tuple[Any, ...]:
-    start, end = day_start(window.first_on, zone), day_start(window.after_on, zone)
-    ids = [account.id for account in accounts]
-    return UsageRollup.account_id.in_(ids), UsageRollup.bucket_at >= start, UsageRollup.bucket_at < end
-
-
 def _overlapping(window: Window, accounts: Sequence[Account]) -> tuple[Any, ...]:
     zone = accounts[0].timezone if accounts else "UTC"
     start, end = day_start(window.first_on, zone), day_start(window.after_on, zone)
     return ChargePosition.period_start >= start, ChargePosition.period_start < end
 
 
-def _limit(accounts: Sequence[Account], metric: Metric) -> Decimal | None:
+def _limit(accounts: Sequence[Account], metric: Counted) -> Decimal | None:
     """Return the sum of the accounts' monthly limits (`settings.limits`) of a metric, None without any."""
     limits = [account.settings.get("limits", {}).get(metric.code) for account in accounts]
     stated = [Decimal(str(limit)) for limit in limits if limit is not None]

@@ -4,7 +4,6 @@ from events.
 Two currencies are never added: every figure of money comes once per currency (DOMAIN.md §1).
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,8 +14,7 @@ from sqlalchemy import ColumnElement, Date, Numeric, Select, Text, case, cast, e
 from sqlalchemy.orm import joinedload
 
 from app.db import db
-from app.domain.aggregations import Window
-from app.domain.periods import ONE_DAY, day_start
+from app.domain.periods import ONE_DAY
 from app.models import (
     Account,
     AuditRecord,
@@ -24,18 +22,17 @@ from app.models import (
     DeadLetter,
     Invoice,
     JobRun,
-    Metric,
     OutboxMessage,
     PricePlan,
     Subscription,
     UsageDelta,
-    UsageRollup,
     Wallet,
 )
 from app.models.customers import CustomerStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.models.usage import DeadLetterStatus
-from app.services import rollups
+from app.services import usage_charts
+from app.services.usage_charts import Days
 
 OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
@@ -152,30 +149,13 @@ def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Serie
 
     Only metrics counted in the unit of the one with the most events: messages and bytes have no common axis.
     """
-    first = today - timedelta(days=days - 1)
-    since = day_start(first, zone)
-    day = cast(func.timezone(zone, UsageRollup.bucket_at), Date)
-    kind = (Metric.name, Metric.unit, Metric.aggregation)
-    query = (
-        select(*kind, day, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
-        .join(Metric, Metric.id == UsageRollup.metric_id)
-        .where(UsageRollup.bucket_at >= since)
-        .group_by(*kind, day)
-    )
-    used: dict[tuple[str, str, str], dict[date, Decimal]] = {}
-    events: Counter[tuple[str, str, str]] = Counter()
-    for name, unit, aggregation, on, total, states, count in db.session.execute(query):
-        window = Window(day_start(on, zone), day_start(on + ONE_DAY, zone))
-        quantity = rollups.quantity_of(aggregation, total, states, window)
-        used.setdefault((name, unit, aggregation), {})[on] = quantity
-        events[name, unit, aggregation] += count
-    busiest = [metric for metric, _ in events.most_common()]
-    alike = [metric for metric in busiest if metric[1] == busiest[0][1]][:most]
-    axis = [first + timedelta(days=number) for number in range(days)]
+    found = usage_charts.of_all(Days(today - timedelta(days=days - 1), today + ONE_DAY, zone))
+    metrics = usage_charts.busiest(found, most)
+    by_day = {on: {total.metric: total.quantity for total in totals} for on, totals in found.items()}
     return Series(
-        [f"{on.day} {on:%b}" for on in axis],
-        [(metric[0], [used[metric].get(on, Decimal(0)) for on in axis]) for metric in alike],
-        unit=busiest[0][1] if busiest else "",
+        [f"{on.day} {on:%b}" for on in by_day],
+        [(metric.name, [used.get(metric, Decimal(0)) for used in by_day.values()]) for metric in metrics],
+        unit=metrics[0].unit if metrics else "",
     )
 
 

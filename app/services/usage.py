@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, SQLColumnExpression, Text, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from app.db import db
 from app.domain.aggregations import Window
-from app.domain.periods import BUCKET
+from app.domain.periods import BUCKET, bucket_start
 from app.errors import Invalid
 from app.models import Account, Metric, UsageRollup
-from app.services import rollups
+from app.services import cache, marks, rollups
 
 GRANULARITIES = ("15m", "hour", "day", "month")
 MOST_SPAN = {
@@ -51,17 +53,30 @@ class Reading:
     group_by: str | None = None
 
 
-def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | None = None) -> list[UsageRow]:
+# Start, metric code and dimension value of a row.
+Position = tuple[datetime, str, str]
+
+
+def read(reading: Reading, *, limit: int, after: Position | None = None) -> list[UsageRow]:
     """Return up to `limit` rows, the oldest first; intervals without usage have none.
 
     Days and months are those of the account's zone. The quantity of an interval is that of all its buckets
     together, by the metric's aggregation. An interval that `since` or `until` cuts has the usage of its part
-    only. `after` is the (start, metric, value) of the last row of the page before.
+    only. `after` is the position of the last row of the page before. Kept for five minutes, or until usage of
+    the account is metered.
 
     Raises:
         Invalid: unknown granularity or dimension, an empty time, or one too long for the granularity.
     """
     _check(reading)
+    made_from = (marks.usage_of(reading.account.id),)
+    key = _key(reading, limit, after)
+    return cache.get_or_make(
+        key, made_from, marks.USAGE_SECONDS, lambda: _read(reading, limit, after), list[UsageRow]
+    )
+
+
+def _read(reading: Reading, limit: int, after: Position | None) -> list[UsageRow]:
     zone = reading.account.timezone
     start = _start(reading.granularity, zone)
     value = _value(reading.group_by)
@@ -90,10 +105,32 @@ def read(reading: Reading, *, limit: int, after: tuple[datetime, str, str] | Non
     if reading.metric is not None:
         query = query.where(UsageRollup.metric_id == reading.metric.id)
     if after is not None:
-        query = query.having(
+        # The bound on the buckets is implied; it keeps a late page from adding up the earlier ones again.
+        query = query.where(UsageRollup.bucket_at >= after[0]).having(
             tuple_(start, Metric.code, func.coalesce(value, "")) > tuple_(*map(literal, after))
         )
     return [_as_row(reading, row) for row in db.session.execute(query)]
+
+
+def _key(reading: Reading, limit: int, after: Position | None) -> str:
+    """Return the name of a page of rows. Buckets are whole, so all instants within one ask the same."""
+    asked = (
+        reading.account.id,
+        reading.account.timezone,
+        _next_bucket(reading.since),
+        _next_bucket(reading.until),
+        reading.granularity,
+        reading.metric and reading.metric.code,
+        reading.group_by,
+        limit,
+        after,
+    )
+    return f"usage-rows:{sha256(msgspec.json.encode(asked)).hexdigest()[:32]}"
+
+
+def _next_bucket(at: datetime) -> str:
+    start = bucket_start(at)
+    return (start if start == at else start + BUCKET).isoformat()
 
 
 def _as_row(reading: Reading, row: Row[Any]) -> UsageRow:

@@ -1,0 +1,213 @@
+"""Usage by day for charts: of one customer's accounts, for the customer and for staff alike, and of all.
+
+Read from the rollups, never from events, and kept for five minutes or until usage is metered.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Date, cast, func, or_, select
+
+from app.db import db
+from app.domain.aggregations import Window
+from app.domain.periods import ONE_DAY, day_start
+from app.models import Metric, UsageRollup
+from app.services import cache, marks, rollups
+
+OTHER = "other"
+INSTANT = timedelta.resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A metric as a chart names it."""
+
+    id: UUID
+    code: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How much of a metric was used in a time, and by how many events."""
+
+    metric: Counted
+    quantity: Decimal
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The figures of a chart: days, and per line of it a quantity for each day."""
+
+    metric: Counted
+    days: list[str]
+    lines: list[tuple[str, list[Decimal]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The local days `[first_on, after_on)` of a time zone."""
+
+    first_on: date
+    after_on: date
+    zone: str
+
+    @property
+    def window(self) -> Window:
+        """Their instants."""
+        return Window(day_start(self.first_on, self.zone), day_start(self.after_on, self.zone))
+
+    @property
+    def each(self) -> list[date]:
+        """Every one of them."""
+        return [self.first_on + timedelta(days=n) for n in range((self.after_on - self.first_on).days)]
+
+
+def totals(account_ids: Sequence[UUID], days: Days) -> list[Total]:
+    """Return what these accounts used of each metric in all of the days, the busiest metric first."""
+    made_from = [*map(marks.usage_of, account_ids), marks.METRICS]
+    key = _key("usage-totals", account_ids, days)
+    return cache.get_or_make(
+        key, made_from, marks.USAGE_SECONDS, lambda: _totals(account_ids, days), list[Total]
+    )
+
+
+def trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
+    """Return what these accounts used of each metric by local day, split by the metric's first dimension."""
+    made_from = [*map(marks.usage_of, account_ids), marks.METRICS]
+    key = _key("usage-trends", account_ids, days)
+    return cache.get_or_make(
+        key, made_from, marks.USAGE_SECONDS, lambda: _trends(account_ids, days), list[Trend]
+    )
+
+
+def of_all(days: Days) -> dict[date, list[Total]]:
+    """Return what all accounts together used of each metric by local day.
+
+    Each day is kept by itself: only those are read again whose usage has grown since.
+    """
+    keys = {f"usage-day:{days.zone}:{on}": on for on in days.each}
+    wanted = {key: [*_utc_days(on, days.zone), marks.METRICS] for key, on in keys.items()}
+
+    def make(missing: list[str]) -> dict[str, list[Total]]:
+        made = _of_all([keys[key] for key in missing], days.zone)
+        return {key: made[keys[key]] for key in missing}
+
+    found: dict[str, list[Total]] = cache.get_or_make_all(wanted, marks.USAGE_SECONDS, make, list[Total])
+    return {keys[key]: found[key] for key in keys}
+
+
+def busiest(by_day: dict[date, list[Total]], most: int) -> list[Counted]:
+    """Return the metrics with the most events, those alone that are counted in the unit of the first of them:
+    messages and bytes have no common axis.
+    """
+    events: Counter[Counted] = Counter()
+    for day in by_day.values():
+        for total in day:
+            events[total.metric] += total.events
+    ordered = [metric for metric, _ in events.most_common()]
+    return [metric for metric in ordered if metric.unit == ordered[0].unit][:most]
+
+
+def _totals(account_ids: Sequence[UUID], days: Days) -> list[Total]:
+    query = (
+        select(*_METRIC, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
+        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
+        .where(UsageRollup.account_id.in_(account_ids), _within(days.window))
+        .group_by(Metric.id)
+        .order_by(func.sum(UsageRollup.events).desc(), Metric.code)
+    )
+    return [
+        Total(Counted(*metric), rollups.quantity_of(aggregation, total, states, days.window), int(events))
+        for *metric, aggregation, total, states, events in db.session.execute(query)
+    ]
+
+
+def _trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
+    day = _day(days.zone)
+    value = func.jsonb_extract_path_text(UsageRollup.dimensions, Metric.dimensions[1])
+    query = (
+        select(*_METRIC, Metric.dimensions, day, value, rollups.TOTAL, rollups.STATES)
+        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
+        .where(UsageRollup.account_id.in_(account_ids), _within(days.window))
+        .group_by(Metric.id, day, value)
+        .order_by(Metric.code)
+    )
+    found: dict[Counted, dict[str, dict[date, Decimal]]] = {}
+    for *columns, aggregation, dimensions, on, name, total, states in db.session.execute(query):
+        metric = Counted(*columns)
+        line = name or (OTHER if dimensions else metric.unit)
+        quantity = rollups.quantity_of(aggregation, total, states, _whole_day(on, days.zone))
+        found.setdefault(metric, {}).setdefault(line, {})[on] = quantity
+    return [
+        Trend(metric, [f"{on.day} {on:%b}" for on in days.each], _lines(of, days.each))
+        for metric, of in found.items()
+    ]
+
+
+def _lines(found: dict[str, dict[date, Decimal]], axis: list[date]) -> list[tuple[str, list[Decimal]]]:
+    names = sorted(found, key=lambda name: (-sum(found[name].values()), name))
+    return [(name, [found[name].get(on, Decimal(0)) for on in axis]) for name in names]
+
+
+def _of_all(wanted: list[date], zone: str) -> dict[date, list[Total]]:
+    day = _day(zone)
+    query = (
+        select(*_METRIC, day, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
+        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
+        .where(or_(*(_within(window) for window in _joined(wanted, zone))))
+        .group_by(Metric.id, day)
+        .order_by(Metric.code)
+    )
+    found: dict[date, list[Total]] = {on: [] for on in wanted}
+    for *metric, aggregation, on, total, states, events in db.session.execute(query):
+        quantity = rollups.quantity_of(aggregation, total, states, _whole_day(on, zone))
+        found[on].append(Total(Counted(*metric), quantity, int(events)))
+    return found
+
+
+# What `Counted` is made of, and the aggregation after it.
+_METRIC = (Metric.id, Metric.code, Metric.name, Metric.unit, Metric.aggregation)
+
+
+def _day(zone: str) -> ColumnElement[date]:
+    return cast(func.timezone(zone, UsageRollup.bucket_at), Date)
+
+
+def _whole_day(on: date, zone: str) -> Window:
+    return Window(day_start(on, zone), day_start(on + ONE_DAY, zone))
+
+
+def _within(window: Window) -> ColumnElement[bool]:
+    return (UsageRollup.bucket_at >= window.start) & (UsageRollup.bucket_at < window.end)
+
+
+def _joined(days: list[date], zone: str) -> list[Window]:
+    """Return the windows of these days in their order, those that touch as one."""
+    windows: list[Window] = []
+    for window in (_whole_day(on, zone) for on in days):
+        if windows and windows[-1].end == window.start:
+            windows[-1] = Window(windows[-1].start, window.end)
+        else:
+            windows.append(window)
+    return windows
+
+
+def _utc_days(on: date, zone: str) -> list[str]:
+    """Return the names of the usage that a local day is made of."""
+    window = _whole_day(on, zone)
+    ends: tuple[datetime, datetime] = (window.start, window.end - INSTANT)
+    return [marks.usage_on(day) for day in sorted({at.astimezone(UTC).date() for at in ends})]
+
+
+def _key(kind: str, account_ids: Sequence[UUID], days: Days) -> str:
+    who: Any = sha256(b"".join(each.bytes for each in account_ids)).hexdigest()[:32]
+    return f"{kind}:{who}:{days.first_on}:{days.after_on}:{days.zone}"
