@@ -7,7 +7,7 @@ wait for the disk: see docs/security/README.md on what a crash of PostgreSQL can
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import psycopg
@@ -55,8 +55,8 @@ def use(claim: Claim) -> bool:
 
 def forget_nonces(at: datetime) -> int:
     """Delete the nonces whose requests nobody would accept any more; return how many."""
-    done: CursorResult[Any] = db.session.execute(delete(UsedNonce).where(UsedNonce.forget_at < at))
-    return done.rowcount
+    done = db.session.execute(delete(UsedNonce).where(UsedNonce.forget_at < at))
+    return cast("CursorResult[Any]", done).rowcount
 
 
 def _group(app: Flask) -> GroupCommit[Nonce, bool]:

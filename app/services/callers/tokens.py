@@ -71,20 +71,25 @@ def _kid(token: str) -> str | None:
 
 def _are_right(claims: dict[str, Any], settings: Settings, now: int) -> bool:
     audience, subject = claims.get("aud"), claims.get("sub")
-    expires, issued, begins = claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)
     meant = audience if isinstance(audience, list) else [audience]
     return (
         claims.get("iss") == settings.jwt_issuer
         and settings.jwt_audience in meant
         and isinstance(subject, str)
         and 0 < len(subject) <= 255
-        and all(type(instant) is int for instant in (expires, issued, begins))
-        and now < expires
-        and issued <= now + AHEAD_SECONDS
-        and begins <= now + AHEAD_SECONDS
+        and _is_current(claims, now)
         and _is_account(claims.get(ACCOUNT_CLAIM))
         and isinstance(claims.get("scope", ""), str)
     )
+
+
+def _is_current(claims: dict[str, Any], now: int) -> bool:
+    """Tell whether `exp`, `iat` and, where it is there, `nbf` are whole seconds around `now`."""
+    instants: list[Any] = [claims.get("exp"), claims.get("iat"), claims.get("nbf", now)]
+    if not all(type(one) is int for one in instants):
+        return False
+    expires, issued, begins = (int(one) for one in instants)
+    return now < expires and max(issued, begins) <= now + AHEAD_SECONDS
 
 
 def _is_account(value: Any) -> bool:
