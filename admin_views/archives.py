@@ -62,6 +62,7 @@ class DataCareView(StaffView, BaseView):
             archives=rows,
             in_files=in_files,
             runs=care.last_runs(),
+            job_titles=care.CARE_JOBS,
             rules=care.RULES,
             in_bytes=format_bytes,
         )

@@ -22,13 +22,13 @@ from app.services import archive_tables as tables
 AHEAD_MONTHS = 3
 BACK_MONTHS = 2
 BATCH = 5_000
-CARE_JOBS = (
-    "jobs.care.archive_events",
-    "jobs.care.clean_up",
-    "jobs.care.ensure_partitions",
-    "jobs.care.forget_nonces",
-    "jobs.verify.nightly",
-)
+CARE_JOBS = {
+    "jobs.care.archive_events": "Move old months into files",
+    "jobs.care.clean_up": "Delete what is old",
+    "jobs.care.ensure_partitions": "Make the next months",
+    "jobs.care.forget_nonces": "Forget old nonces",
+    "jobs.verify.nightly": "Prove the books",
+}
 NEIGHBOURS = text(
     "SELECT ensure_usage_partition(:at + make_interval(months => n))"
     " FROM generate_series(cast(:first AS int), cast(:last AS int)) n"
