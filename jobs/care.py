@@ -51,7 +51,7 @@ def clean_up() -> dict[str, int]:
     return care.clean_up(clock.now())
 
 
-@job("default", cron="*/5 * * * *", transactional=False)
+@job("default", cron=300, transactional=False)
 def forget_nonces() -> dict[str, int]:
     """Forget the nonces of signed requests that are too old to be sent again."""
     return {"nonces": nonces.forget_nonces(clock.now())}
