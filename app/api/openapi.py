@@ -10,19 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Flask, Response, current_app, render_template
 from werkzeug.routing import Rule
 
-from app.api.body import Body, Instant, Number
 from app.api.endpoint import JSON, Endpoint, endpoint
 from app.api.envelope import answer
 from app.api.guards import PUBLIC, public
+from app.api.schemas import OUR_ERROR, Shapes, error_schema, success_schema
 
 blueprint = Blueprint("contract", __name__, url_prefix="/api")
 
-REFERENCE = "#/components/schemas/{name}"
-OUR_ERROR = {"$ref": REFERENCE.format(name="Error")}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CONVERTERS = {
     "UUIDConverter": {"type": "string", "format": "uuid"},
@@ -133,42 +130,9 @@ def operations(app: Flask) -> Iterator[Operation]:
                 )
 
 
-class _Shapes:
-    """The JSON schemas of all declared shapes, those with a name as components."""
-
-    def __init__(self, found: list[Operation]) -> None:
-        declared = [operation.declared for operation in found if operation.declared]
-        shapes = [
-            shape
-            for entry in declared
-            for shape in (
-                *entry.bodies,
-                *entry.other_media.values(),
-                *(entry.bare or ()),
-                entry.query,
-                entry.attributes,
-            )
-            if shape
-        ]
-        schemas, self.components = msgspec.json.schema_components(
-            shapes, schema_hook=_schema_of_own, ref_template=REFERENCE
-        )
-        self._schemas = {str(shape): schema for shape, schema in zip(shapes, schemas, strict=True)}
-
-    def reference(self, shape: Any) -> dict[str, Any]:
-        """Return the schema that stands for a shape, by reference where it has a name."""
-        return self._schemas[str(shape)]
-
-    def fields(self, shape: Any) -> Iterator[tuple[str, dict[str, Any], bool]]:
-        """Yield name, schema and whether it is required, of every field."""
-        whole = self.components[self.reference(shape)["$ref"].rpartition("/")[2]]
-        for name, schema in whole["properties"].items():
-            yield name, schema, name in whole.get("required", ())
-
-
 def _document(app: Flask) -> dict[str, Any]:
     found = list(operations(app))
-    shapes = _Shapes(found)
+    shapes = Shapes(operation.declared for operation in found if operation.declared)
     paths: dict[str, dict[str, Any]] = {}
     for operation in found:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, shapes)
@@ -177,13 +141,13 @@ def _document(app: Flask) -> dict[str, Any]:
         "info": {"title": "OTPless Billing", "version": "v1", "description": DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": {**shapes.components, "Error": _error_schema()},
+            "schemas": {**shapes.components, "Error": error_schema()},
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
 
-def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
+def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     declared = operation.declared
     made: dict[str, Any] = {
         "operationId": f"{operation.name}_{operation.method}",
@@ -207,7 +171,7 @@ def _operation(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
     return made
 
 
-def _parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
+def _parameters(operation: Operation, shapes: Shapes) -> list[dict[str, Any]]:
     converters = operation.rule._converters
     parameters: list[dict[str, Any]] = [
         {
@@ -227,13 +191,13 @@ def _parameters(operation: Operation, shapes: _Shapes) -> list[dict[str, Any]]:
     return parameters
 
 
-def _responses(operation: Operation, shapes: _Shapes) -> dict[str, Any]:
+def _responses(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     declared = operation.declared
     done: dict[str, Any] = {"description": "Done."}
     if declared and declared.bare:
         done["content"] = {JSON: {"schema": shapes.reference(declared.bare[0])}}
     elif declared and declared.answers:
-        done["content"] = {declared.media: {"schema": _success_schema(declared, shapes)}}
+        done["content"] = {declared.media: {"schema": success_schema(declared, shapes)}}
     elif declared and declared.media != JSON:
         done["content"] = {declared.media: {"schema": {"type": "string", "format": "binary"}}}
     responses = {str(declared.status if declared else 200): done}
@@ -262,58 +226,3 @@ def _refusals(operation: Operation) -> dict[str, str]:
     if operation.idempotent:
         found |= REFUSALS_OF_KEYS
     return found
-
-
-def _success_schema(declared: Endpoint, shapes: _Shapes) -> dict[str, Any]:
-    attributes = shapes.reference(declared.attributes) if declared.attributes else {"type": "object"}
-    data: dict[str, Any] = {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "type": {"const": declared.answers},
-            "attributes": attributes,
-            "relationships": {"type": "object"},
-        },
-        "required": ["type", "attributes"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "status": {"const": "success"},
-            "data": {"type": "array", "items": data} if declared.many else data,
-            "meta": {"type": "object"},
-        },
-        "required": ["status", "data", "meta"],
-    }
-
-
-def _error_schema() -> dict[str, Any]:
-    text = {"type": "string"}
-    entry = {"type": "object", "properties": {"pointer": text, "code": text, "message": text}}
-    error = {
-        "type": "object",
-        "properties": {
-            "code": text,
-            "message": text,
-            "fields": {"type": "array", "items": entry},
-            "reference": {**text, "description": "The request's id, which is in the log."},
-        },
-        "required": ["code", "message", "fields", "reference"],
-    }
-    properties = {"status": {"const": "error"}, "error": error, "meta": {"type": "object"}}
-    return {"type": "object", "properties": properties, "required": ["status", "error", "meta"]}
-
-
-def _schema_of_own(kind: type) -> dict[str, Any]:
-    if issubclass(kind, Number):
-        words = (kind.__doc__ or "").partition(":")[0]
-        return {"type": ["string", "number"], "format": "decimal", "description": words}
-    if issubclass(kind, Instant):
-        return {
-            "type": ["string", "number"],
-            "format": "date-time",
-            "description": "RFC 3339 or unix seconds",
-        }
-    if issubclass(kind, Body):
-        return {"type": "object"}
-    raise NotImplementedError(f"No schema for {kind!r}.")
