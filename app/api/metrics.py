@@ -12,14 +12,20 @@ from app.api.envelope import paginate, success
 from app.api.guards import current_actor, guard
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
+from app.domain.aggregations import aggregations
 from app.models import Metric
 from app.services import metrics
 
 blueprint = Blueprint("metrics", __name__)
 
 Property = Annotated[
-    str | None, Meta(description="The event property to read; without it the event's quantity.")
+    str | None,
+    Meta(
+        description="The event property to read; without it the event's quantity. `count` reads none, "
+        "`unique_count` and `weighted_sum` need one."
+    ),
 ]
+CHOICES = "Default: `count`. " + " ".join(f"`{name}`: {entry.label}." for name, entry in aggregations.items())
 
 
 class NewMetric(Body):
@@ -27,7 +33,7 @@ class NewMetric(Body):
 
     code: Annotated[Code, Meta(description="What events name, such as auth.otp.")]
     name: Text | UnsetType = UNSET
-    aggregation: Annotated[str, Meta(description="`count` (the default) or `sum`")] | UnsetType = UNSET
+    aggregation: Annotated[str, Meta(description=CHOICES)] | UnsetType = UNSET
     value_property: Property | UnsetType = UNSET
     unit: Text | UnsetType = UNSET
     dimensions: Annotated[list[str], Meta(description="Properties to price or report by")] | UnsetType = UNSET
@@ -55,7 +61,8 @@ def list_metrics(query: Page) -> Response:
 @idempotent
 @endpoint("Define a metric", body=NewMetric, answers="metric", status=201)
 def define_metric(body: NewMetric) -> Response:
-    """An aggregation that does not exist, or one that would not read the property, is refused now."""
+    """A definition that could not be counted is refused now, not when it is billed: an aggregation that does
+    not exist, a property that it needs or does not read, a dimension that would tear its values apart."""
     need_staff("Defining metrics")
     return success(serializers.metric(metrics.create(given(body), actor=current_actor())), 201)
 

@@ -1,7 +1,7 @@
 """Rollups: recomputed from their events where quantities do not add, and combined into longer windows by the
 metric's aggregation (DOMAIN.md §3)."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,33 +12,65 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, select, text
 
 from app.db import db
-from app.domain.aggregations import Observation, State, Window, aggregations, combine
+from app.domain.aggregations import State, Window, aggregations, combine
 from app.domain.money import EXACT
 from app.domain.periods import BUCKET
 from app.models import UsageRollup
 from app.services.rating import Place, Tariffs
 
 NOTHING = Decimal(0)
-ROWS_AT_ONCE = 5_000
 
-# The dimensions are made of the properties as `dimension_values` made them when the event came.
-READ_EVENTS = text("""
-    SELECT e.account_id, e.metric_id, b.bucket_at, d.dimensions::text AS dimensions,
-           e.occurred_at, e.event_id, e.quantity, e.properties ->> m.value_property AS value
+# What the buckets of each aggregation that does not add have to remember, made where the events are: the same
+# as `Aggregation.observe`, which the proof of the books holds against it. Event ids are compared as Python
+# compares them.
+_MICROSECONDS = "(extract(epoch FROM e.occurred_at) * 1000000)::bigint"
+_PLAIN = "trim_scale({})::text"
+_VALUE = _PLAIN.format("e.quantity")
+STATES_OF_EVENTS = {
+    "max": f"to_jsonb({_PLAIN.format('max(e.quantity)')})",
+    "min": f"to_jsonb({_PLAIN.format('min(e.quantity)')})",
+    "average": f"jsonb_build_array({_PLAIN.format('sum(e.quantity)')}, count(*))",
+    "latest": f"""(array_agg(
+        jsonb_build_array({_MICROSECONDS}, e.event_id, {_VALUE})
+        ORDER BY e.occurred_at DESC, e.event_id COLLATE "C" DESC))[1]""",
+    # Of a key that comes again the last one stays.
+    "unique_count": f"""jsonb_object_agg(
+        e.properties ->> m.value_property,
+        jsonb_build_array({_MICROSECONDS}, e.event_id, (e.quantity > 0)::int)
+        ORDER BY e.occurred_at, e.event_id COLLATE "C")""",
+    "weighted_sum": f"""jsonb_build_array(
+        {_PLAIN.format("sum(e.quantity)")}, {_PLAIN.format(f"sum(e.quantity * {_MICROSECONDS})")})""",
+}
+
+# The dimensions are made of the properties as `dimension_values` made them when the event came. OFFSET 0 has
+# the planner look into the index once per bucket, where it might join everything with everything.
+EVENTS_IN_BUCKETS = """
     FROM unnest(CAST(:account_id AS uuid[]), CAST(:metric_id AS uuid[]), CAST(:bucket_at AS timestamptz[]))
         AS b (account_id, metric_id, bucket_at)
     JOIN metrics m ON m.id = b.metric_id
-    JOIN usage_events e ON e.account_id = b.account_id AND e.metric_id = b.metric_id
-        AND e.occurred_at >= b.bucket_at AND e.occurred_at < b.bucket_at + interval '15 minutes'
+    CROSS JOIN LATERAL (
+        SELECT occurred_at, event_id, quantity, properties FROM usage_events
+        WHERE account_id = b.account_id AND metric_id = b.metric_id
+            AND occurred_at >= b.bucket_at AND occurred_at < b.bucket_at + interval '15 minutes'
+            AND occurred_at >= :first AND occurred_at < :after
+        OFFSET 0
+    ) e
     CROSS JOIN LATERAL (
         SELECT coalesce(jsonb_object_agg(name, e.properties ->> name), '{}') AS dimensions
         FROM unnest(m.dimensions) AS name WHERE e.properties ->> name IS NOT NULL
     ) d
-    WHERE e.occurred_at >= :first AND e.occurred_at < :after
-        AND NOT EXISTS (
-            SELECT FROM event_corrections c WHERE c.account_id = e.account_id AND c.event_id = e.event_id
-        )
-""")
+    WHERE NOT EXISTS (
+        SELECT FROM event_corrections c WHERE c.account_id = b.account_id AND c.event_id = e.event_id
+    )
+"""
+READ_STATES = {
+    name: text(f"""
+        SELECT b.account_id, b.metric_id, b.bucket_at, d.dimensions::text AS dimensions,
+               count(*) AS events, ({state})::text AS state {EVENTS_IN_BUCKETS}
+        GROUP BY b.account_id, b.metric_id, b.bucket_at, d.dimensions
+    """)
+    for name, state in STATES_OF_EVENTS.items()
+}
 
 WRITE_STATES = text("""
     UPDATE usage_rollups AS r SET quantity = s.quantity, events = s.events, state = s.state::jsonb
@@ -164,46 +196,31 @@ def recompute(buckets: Mapping[Bucket, str]) -> None:
     The caller holds the rows locked, by an earlier statement: the events are read by a later one, so of two
     runs the one that writes last has seen the events of both.
     """
-    states: dict[Bucket, tuple[State | None, int]] = dict.fromkeys(buckets, (None, 0))
-    for bucket, observed in observations_of(buckets):
-        entry, (state, events) = aggregations[buckets[bucket]], states[bucket]
-        more = entry.observe(observed)
-        states[bucket] = (more if state is None else entry.merge([state, more]), events + len(observed))
+    states: dict[Bucket, tuple[str | None, int]] = dict.fromkeys(buckets, (None, 0))
+    for aggregation in sorted(set(buckets.values())):
+        alike = [bucket for bucket, name in buckets.items() if name == aggregation]
+        for row in db.session.execute(READ_STATES[aggregation], columns_of(alike)):
+            bucket = Bucket(*row[:4])
+            if bucket in states:
+                states[bucket] = (row.state, row.events)
     written = [
-        (*bucket, _own_quantity(buckets[bucket], bucket, state), events, _encoded(state))
+        (*bucket, _own_quantity(buckets[bucket], bucket, state), events, state)
         for bucket, (state, events) in sorted(states.items())
     ]
     db.session.execute(WRITE_STATES, _columns((*Bucket._fields, "quantity", "events", "state"), written))
 
 
-def observations_of(buckets: Collection[Bucket]) -> Iterator[tuple[Bucket, list[Observation]]]:
-    """Yield the events that count in these buckets, some thousands at a time: a bucket may come again."""
-    if not buckets:
-        return
+def columns_of(buckets: Iterable[Bucket]) -> dict[str, Any]:
+    """Return the parameters of `EVENTS_IN_BUCKETS` for at least one bucket, of whatever dimensions."""
     places = sorted({bucket[:3] for bucket in buckets})
-    parameters: dict[str, Any] = {
-        **_columns(Bucket._fields[:3], places),
-        "first": min(at for *_, at in places),
-        "after": max(at for *_, at in places) + BUCKET,
-    }
-    rows = db.session.execute(READ_EVENTS, parameters, execution_options={"yield_per": ROWS_AT_ONCE})
-    for part in rows.partitions():
-        grouped: dict[Bucket, list[Observation]] = {}
-        for row in part:
-            bucket = Bucket(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
-            if bucket in buckets:
-                observation = Observation(row.occurred_at, row.event_id, row.quantity, row.value)
-                grouped.setdefault(bucket, []).append(observation)
-        yield from grouped.items()
+    instants = [at for *_, at in places]
+    bounds = {"first": min(instants), "after": max(instants) + BUCKET}
+    return {**_columns(Bucket._fields[:3], places), **bounds}
 
 
-def _own_quantity(aggregation: str, bucket: Bucket, state: State | None) -> Decimal:
+def _own_quantity(aggregation: str, bucket: Bucket, state: str | None) -> Decimal:
     window = Window(bucket.bucket_at, bucket.bucket_at + BUCKET)
-    return combine(aggregations[aggregation], [state], window)
-
-
-def _encoded(state: State | None) -> str | None:
-    return None if state is None else msgspec.json.encode(state).decode()
+    return quantity_of(aggregation, None, [state] if state is not None else [], window)
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:

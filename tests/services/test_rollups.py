@@ -1,62 +1,22 @@
 """Buckets that do not add: recomputed from their events, merged into periods, and found when wrong."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import db
 from app.domain.aggregations import aggregations
-from app.models import Account, ChargePosition, Metric, Subscription, UsageRollup, Wallet
+from app.models import ChargePosition, Metric, Subscription
 from app.models.plans import Anchor
-from app.services import corrections, events, metering, subscriptions, usage, verify
-from app.services.usage import Reading
+from app.services import corrections, metering, subscriptions, verify
 from tests.factories import ACTOR, make_account, make_metric, make_plan, make_subscription, per_unit
 from tests.services.metered import NOON, amounts, figures, meter, positions, subscribe_prepaid
+from tests.services.observed import HOUR, a_metric, a_month, rollups, send
 from tests.services.tampering import power, red
 
-LATER = datetime(2026, 11, 5, tzinfo=UTC)
 UNEVEN = sorted(name for name, entry in aggregations.items() if not entry.adds)
-HOUR = timedelta(hours=1)
-_ids = count(1)
-
-
-def a_metric(aggregation: str, **more: Any) -> Metric:
-    """Make a metric that reads the property `v`."""
-    return make_metric(aggregation=aggregation, value_property="v", **more)
-
-
-def send(account: Account, metric: Metric, value: str, *, at: datetime = NOON, **properties: str) -> str:
-    """Send one event with that value through the door; return its id."""
-    event_id = f"e{next(_ids):04}"
-    event = {
-        "event_id": event_id,
-        "account_id": str(account.id),
-        "metric": metric.code,
-        "timestamp": at.isoformat(),
-        "properties": {"v": value, **properties},
-    }
-    (result,) = events.ingest([event], source="test", actor=ACTOR, at=LATER)
-    assert result.status == events.Status.accepted, result
-    return event_id
-
-
-def rollups(metric: Metric) -> list[tuple[str, str, int, Any]]:
-    """Return hour and minute, quantity, events and state of a metric's rollups."""
-    columns = (UsageRollup.bucket_at, UsageRollup.quantity, UsageRollup.events, UsageRollup.state)
-    query = select(*columns).where(UsageRollup.metric_id == metric.id)
-    rows = db.session.execute(query.order_by(UsageRollup.bucket_at, UsageRollup.quantity)).all()
-    return [(f"{row.bucket_at:%H:%M}", str(row.quantity.normalize()), row.events, row.state) for row in rows]
-
-
-def a_month(aggregation: str, **more: Any) -> tuple[Subscription, Wallet, Metric]:
-    """Subscribe a prepaid account with ₹1,000 to ₹1 for each unit of a metric of this aggregation."""
-    metric = a_metric(aggregation, **more)
-    subscription, wallet = subscribe_prepaid(per_unit(metric, "1"), balance="1000")
-    return subscription, wallet, metric
 
 
 def test_each_bucket_holds_its_own_and_the_period_what_all_come_to(session: Session) -> None:
@@ -188,41 +148,6 @@ def test_recomputing_costs_a_batch_four_statements_more(session: Session, query_
     with query_counter() as queries:
         assert metering.drain(at=NOON) == 30
     assert len(queries) == 15, "\n".join(queries)
-
-
-@pytest.mark.parametrize(
-    ("granularity", "rows"),
-    [
-        ("15m", ["3", "5", "4"]),
-        ("hour", ["5", "4"]),
-        ("day", ["5"]),
-        ("month", ["5"]),
-    ],
-)
-def test_reading_takes_the_greatest_of_each_interval(
-    session: Session, granularity: str, rows: list[str]
-) -> None:
-    subscription, _, metric = a_month("max")
-    for minutes, value in ((0, "3"), (15, "5"), (75, "4")):
-        send(subscription.account, metric, value, at=NOON + timedelta(minutes=minutes), channel="sms")
-    send(subscription.account, metric, "1", channel="email")
-    meter()
-    reading = Reading(subscription.account, NOON - HOUR, NOON + 9 * HOUR, granularity=granularity)
-    assert [str(row.quantity) for row in usage.read(reading, limit=9)] == rows
-
-
-def test_reading_by_a_dimension_keeps_its_values_apart(session: Session) -> None:
-    account, metric = make_account(), a_metric("unique_count")
-    for user, channel in (("ann", "sms"), ("bob", "sms"), ("ann", "email"), ("ann", "sms")):
-        send(account, metric, user, at=NOON + next(_ids) * timedelta(seconds=1), channel=channel)
-    meter()
-    day = Reading(account, NOON - HOUR, NOON + 9 * HOUR, metric=metric, group_by="channel")
-    assert [(row.dimensions, row.quantity, row.events) for row in usage.read(day, limit=9)] == [
-        ({"channel": "email"}, 1, 1),
-        ({"channel": "sms"}, 2, 3),
-    ]
-    (whole,) = usage.read(Reading(account, NOON - HOUR, NOON + 9 * HOUR, metric=metric), limit=9)
-    assert (whole.quantity, whole.events) == (2, 4)
 
 
 def used_up(aggregation: str) -> tuple[Subscription, Metric]:

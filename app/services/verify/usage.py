@@ -6,22 +6,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import bindparam, select
 
 from app.db import db
-from app.domain.aggregations import Observation, Window, aggregations
+from app.domain.aggregations import aggregations
 from app.domain.money import plain, quantize
-from app.domain.periods import BUCKET
 from app.models import Account, ChargePosition, PriceComponent
 from app.models.customers import BillingMode
 from app.services import archives
 from app.services.rating import Tariffs, prices_of
-from app.services.rollups import Bucket, PlaceKey, Tally, observations_of
+from app.services.rollups import PlaceKey, Tally
 from app.services.verify.checks import Findings, check, chunks, count_rows, stream
 
 ACCOUNTS_AT_ONCE = 500
-BUCKETS_AT_ONCE = 500
 ZERO = Decimal(0)
 UNEVEN = [name for name, entry in aggregations.items() if not entry.adds]
 
@@ -60,18 +57,6 @@ MISCOUNTED = """
     HAVING CASE WHEN m.aggregation = ANY(:uneven)
         THEN sum(waiting) = 0 AND sum(accepted_events) <> sum(metered_events)
         ELSE sum(accepted) <> sum(metered) OR sum(accepted_events) <> sum(metered_events) END
-"""
-
-UNEVEN_ROLLUPS = """
-    SELECT r.account_id, r.metric_id, r.bucket_at, r.dimensions::text AS dimensions, r.quantity, r.events,
-           r.state::text AS state, m.code, m.aggregation
-    FROM usage_rollups r JOIN metrics m ON m.id = r.metric_id
-    WHERE m.aggregation = ANY(:uneven)
-        AND date_trunc('month', r.bucket_at, 'UTC') <> ALL (CAST(:archived AS timestamptz[]))
-        AND NOT EXISTS (
-            SELECT FROM usage_deltas d WHERE d.account_id = r.account_id AND d.metric_id = r.metric_id
-                AND d.bucket_at = r.bucket_at AND d.dimensions = r.dimensions
-        )
 """
 
 METERED_ACCOUNTS = """
@@ -116,34 +101,6 @@ def rollups(findings: Findings, at: datetime) -> None:
             accepted, metered = f"{plain(row.accepted)} in {accepted}", f"{plain(row.metered)} in {metered}"
         message = f"{accepted} were accepted, {metered} were metered."
         findings.add(f"{row.code} of account {row.account_id}", message)
-
-
-@check("states", "Every bucket that does not add holds what its events come to")
-def states(findings: Findings, at: datetime) -> None:
-    """Work out each such bucket that waits for nothing by the definition of its aggregation; archived months
-    stay as they are."""
-    rows = stream(UNEVEN_ROLLUPS, uneven=UNEVEN, archived=archives.month_starts())
-    for some in chunks(rows, BUCKETS_AT_ONCE):
-        findings.count("buckets", len(some))
-        observed: dict[Bucket, list[Observation]] = {Bucket(*row[:4]): [] for row in some}
-        for bucket, observations in observations_of(observed):
-            observed[bucket] += observations
-        for row in some:
-            _compare_state(findings, row, observed[Bucket(*row[:4])])
-
-
-def _compare_state(findings: Findings, row: Any, observed: list[Observation]) -> None:
-    entry, window = aggregations[row.aggregation], Window(row.bucket_at, row.bucket_at + BUCKET)
-    quantity = entry.value(observed, window) if observed else ZERO
-    state = entry.observe(observed) if observed else None
-    held = None if row.state is None else msgspec.json.decode(row.state)
-    if (row.quantity, row.events, held) != (quantity, len(observed), state):
-        message = (
-            f"It holds {plain(row.quantity)} in {row.events} events, "
-            f"its events come to {plain(quantity)} in {len(observed)}."
-        )
-        where = f"{row.code} of account {row.account_id} from {row.bucket_at:%Y-%m-%d %H:%M}"
-        findings.add(where, message)
 
 
 @check("positions", "Every rolled-up quantity is in the charge position of its price")
