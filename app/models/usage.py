@@ -187,7 +187,9 @@ class DeadLetter(Identified, Base):
         Index("ix_dead_letters_status_code_id", "status", "code", "id"),
     )
 
-    source: Mapped[str] = mapped_column(info={"help": "The door it came through: api, import."})
+    source: Mapped[str] = mapped_column(
+        info={"help": "The door it came through: api, cloudevents, lago, import."}
+    )
     code: Mapped[str]
     pointer: Mapped[str]
     message: Mapped[str]

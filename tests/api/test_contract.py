@@ -56,6 +56,27 @@ def test_the_contract_tells_every_status(
     assert sorted(told) == statuses.split()
 
 
+def test_the_contract_tells_what_the_doors_for_events_take(contract: dict[str, Any]) -> None:
+    doors = {
+        path: contract["paths"][path]["post"]
+        for path in ("/api/v1/events", "/compat/lago/api/v1/events", "/compat/lago/api/v1/events/batch")
+    }
+    taken = {path: list(door["requestBody"]["content"]) for path, door in doors.items()}
+    refused = {path: door["responses"]["400"]["content"] for path, door in doors.items()}
+
+    clouds = ["application/cloudevents+json", "application/cloudevents-batch+json"]
+    assert list(taken.values()) == [["application/json", *clouds], ["application/json"], ["application/json"]]
+    assert "content" not in doors["/api/v1/events"]["responses"]["204"]
+    assert [
+        content["application/json"]["schema"]["$ref"].rpartition("/")[2] for content in refused.values()
+    ] == [
+        "Error",
+        "LagoError",
+        "LagoError",
+    ]
+    assert all("422" in doors[path]["responses"] for path in list(doors)[1:])
+
+
 def test_the_contract_tells_where_a_pdf_is_sent_and_a_key_is_taken(contract: dict[str, Any]) -> None:
     paths = contract["paths"]
     pdf = paths["/api/v1/invoices/{invoice_id}/pdf"]["get"]["responses"]["200"]["content"]
