@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement, case, func
 from wtforms import IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -26,8 +26,8 @@ from app.permissions import SCOPES, Actor
 from app.services import keys
 
 KINDS = (
-    SelectChoice(KeyKind.hmac.value, "Signed: the secret signs each request and is never sent"),
-    SelectChoice(KeyKind.bearer.value, "Bearer: the secret itself is sent, for senders of little risk"),
+    SelectChoice(KeyKind.hmac.value, "Signed: the secret is never sent"),
+    SelectChoice(KeyKind.bearer.value, "Bearer: the secret itself is sent"),
 )
 SCOPES_HELP = f"Separated by commas, of: {', '.join(SCOPES)}; or all."
 OVERLAP_HOURS = int(keys.OVERLAP / timedelta(hours=1))
@@ -77,13 +77,18 @@ def state_cell(record: Any) -> Markup:
     return formatters.status(keys.state_of(record, clock.now()))
 
 
+def kind_cell(record: Any) -> Markup:
+    """Return how a key proves itself, in a word."""
+    return escape("Signed" if record.kind == KeyKind.hmac else "Bearer")
+
+
 @screen(ApiKey, category="Settings", resource="api_keys", title="API keys", icon="key", place=5)
 class ApiKeyScreen(ModelScreen):
     """The keys of services. A secret is shown once, when it is made, and kept hashed or encrypted."""
 
     column_list = ("name", "prefix", "kind", "scopes", "account", "last_used_at", "expires_at", "state")
     computed = {"state": state}
-    formats = {"state": state_cell}
+    formats = {"kind": kind_cell, "state": state_cell}
     search = ("name", "=prefix")
     filters = ("kind", "account")
     labels = {"allowed_ips": "Allowed addresses"}
@@ -124,7 +129,12 @@ class ApiKeyScreen(ModelScreen):
                     validators=[InputRequired(), Length(max=200)],
                     description="Which service will use it.",
                 ),
-                "kind": SelectField("Kind", choices=KINDS, default=KeyKind.hmac.value),
+                "kind": SelectField(
+                    "Kind",
+                    choices=KINDS,
+                    default=KeyKind.hmac.value,
+                    description="A signed key proves every request; bearer is for senders of little risk.",
+                ),
                 "scopes": WordsField("Scopes", validators=[InputRequired()], description=SCOPES_HELP),
                 "account": LookupField(
                     Lookup("account", Account),
