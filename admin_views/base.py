@@ -90,6 +90,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     inline: tuple[str, ...] = ()
     intro: str = ""
     empty: str = ""
+    list_parts: tuple[str, ...] = ()
 
     # The record.
     details: tuple[str, ...] = ()

@@ -34,7 +34,8 @@ class Operation:
     """One act. `run(record, *, at, actor, **inputs)` may return a message for the person or a record to go
     to.
 
-    `when` tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
+    `confirm` says what will happen; `explain` says it of the very record, which is None above a list. `when`
+    tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
     **inputs)`) and stands above the list; `bulk` offers it for the selected rows too.
     """
 
@@ -42,6 +43,7 @@ class Operation:
     label: str
     run: Callable[..., Any]
     confirm: str = ""
+    explain: Callable[[Any], str] | None = None
     icon: str = "bolt"
     inputs: "Mapping[str, UnboundField[Any]]" = field(default_factory=dict)
     when: Callable[[Any], bool] = lambda record: True
@@ -55,6 +57,10 @@ class Operation:
         return {
             name: one.args[0] for name, one in self.inputs.items() if issubclass(one.field_class, LookupField)
         }
+
+    def question(self, record: Base | None) -> str:
+        """Return what will happen, as the person reads it first."""
+        return self.confirm if self.explain is None else self.explain(record)
 
     @property
     def form_class(self) -> type[BaseForm]:

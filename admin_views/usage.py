@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, false
 from sqlalchemy.orm import InstrumentedAttribute
 
 from admin_views.base import ModelScreen
+from admin_views.event_corrections import CORRECTIONS
 from admin_views.event_search import read_search, zone_of
 from admin_views.filters import Filter
 from admin_views.formatters import status
 from admin_views.registry import screen
-from app.models import ChargePosition, UsageEvent
+from app.models import ChargePosition, EventCorrection, UsageEvent
 from app.models.usage import EventStatus
 from app.services import event_stories, explorer
 from app.templating import instant, words
@@ -65,6 +66,7 @@ class UsageEventScreen(ModelScreen):
     )
     details = ("status",)
     parts = ("admin/parts/event.html",)
+    operations = CORRECTIONS
     drawer = True
     big = True
     walk = ("occurred_at", "account_id", "event_id")
@@ -86,6 +88,30 @@ class UsageEventScreen(ModelScreen):
         return f"Days begin and end at midnight of {zone_of(args)}."
 
     story = staticmethod(event_stories.tell)
+
+
+@screen(EventCorrection, category="Usage", title="Corrections", icon="history", place=3)
+class EventCorrectionScreen(ModelScreen):
+    """What was taken back, by whom and why, the latest first."""
+
+    column_list = (
+        "event_id",
+        "account",
+        "kind",
+        "quantity",
+        "metric",
+        "reason",
+        "replacement_event_id",
+        "actor",
+        "at",
+    )
+    search = ("=event_id", "=replacement_event_id")
+    filters = ("kind", "account", "metric", "at")
+    big = True
+    walk = ("at", "account_id", "event_id")
+    intro = "Events are never edited: what should not have counted was taken back here."
+    empty = "No event was cancelled or amended. Open an event to do that."
+    details = (*column_list, "occurred_at", "bucket_at", "dimensions")
 
 
 @screen(ChargePosition, category="Usage", icon="calculator", place=4, listed=False)

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
 from app.models.base import Quantity
+from app.models.customers import Account
+from app.models.plans import Metric
 
 
 class CorrectionKind(StrEnum):
@@ -52,6 +54,13 @@ class EventCorrection(Base):
     at: Mapped[datetime]
     replacement_event_id: Mapped[str | None] = mapped_column(
         info={"help": "The event that counts in its place."}
+    )
+
+    account: Mapped[Account] = relationship(
+        primaryjoin="foreign(EventCorrection.account_id) == Account.id", viewonly=True
+    )
+    metric: Mapped[Metric] = relationship(
+        primaryjoin="foreign(EventCorrection.metric_id) == Metric.id", viewonly=True
     )
 
     def __str__(self) -> str:

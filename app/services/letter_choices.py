@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Uuid, case, cast, exists, func, or_, select
 
 from app.db import db
 from app.models import Account, DeadLetter, Metric
@@ -16,6 +16,8 @@ from app.services.events import FOREIGN_ACCOUNT
 
 OPEN = DeadLetterStatus.open
 MOST_COUNTED = 1_000
+OUR_ID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+UNMATCHED = ("unknown_account", "unknown_metric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +82,28 @@ def list_query(
 def waiting() -> list[Waiting]:
     """Return the reasons that open letters wait for, the most frequent first."""
     counted = func.count().label("letters")
-    by_code = select(DeadLetter.code, counted).where(DeadLetter.status == OPEN).group_by(DeadLetter.code)
-    rows = db.session.execute(by_code.order_by(counted.desc(), DeadLetter.code)).all()
-    return [Waiting(row.code, row.letters, _count_ready(row.code)) for row in rows]
-
-
-def _count_ready(code: str) -> int:
-    if code not in ("unknown_account", "unknown_metric"):
-        return 0
-    account = or_(
-        Account.external_id == DeadLetter.account_ref, cast(Account.id, Text) == DeadLetter.account_ref
+    reasons = (
+        select(DeadLetter.code, counted).where(DeadLetter.status == OPEN).group_by(DeadLetter.code).subquery()
     )
+    ready = case((reasons.c.code.in_(UNMATCHED), _ready(reasons.c.code)), else_=0).label("ready")
+    query = select(reasons, ready).order_by(reasons.c.letters.desc(), reasons.c.code)
+    return [Waiting(row.code, row.letters, row.ready) for row in db.session.execute(query)]
+
+
+def _ready(code: ColumnElement[str]) -> ColumnElement[int]:
+    """Return the number of open letters of a reason whose account and metric exist by now."""
+    by_name = exists().where(Account.external_id == DeadLetter.account_ref)
+    our_id = case((DeadLetter.account_ref.regexp_match(OUR_ID), cast(DeadLetter.account_ref, Uuid)))
+    by_id = exists().where(Account.id == our_id)
     metric = (Metric.code == DeadLetter.metric_code) & Metric.active
-    ready = (
+    found = (
         select(DeadLetter.id)
         .where(DeadLetter.status == OPEN, DeadLetter.code == code)
-        .where(exists().where(account), exists().where(metric))
+        .where(or_(by_name, by_id), exists().where(metric))
         .limit(MOST_COUNTED)
+        .correlate(code.table)
     )
-    return db.session.scalar(select(func.count()).select_from(ready.subquery())) or 0
+    return select(func.count()).select_from(found.subquery()).scalar_subquery()
 
 
 def _narrow(query: Select[Any], **wanted: str | None) -> Select[Any]:

@@ -67,10 +67,15 @@ def get(run_id: UUID) -> JobRun:
     return run
 
 
-def unfinished() -> list[UUID]:
+def under_way() -> list[JobRun]:
     """Return the replays that were begun and are not done, the oldest first."""
-    query = select(JobRun.id).where(JobRun.job == JOB, JobRun.finished_at.is_(None))
+    query = select(JobRun).where(JobRun.job == JOB, JobRun.finished_at.is_(None))
     return list(db.session.scalars(query.order_by(JobRun.started_at)))
+
+
+def unfinished() -> list[UUID]:
+    """Return the ids of the replays that are under way."""
+    return [run.id for run in under_way()]
 
 
 def has_unfinished() -> bool:

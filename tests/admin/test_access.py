@@ -144,7 +144,17 @@ def test_finance_reads_usage_and_writes_billing(at_desk: Desk, world: World) -> 
     person = at_desk(Role.finance_admin)
     assert person.get("/admin/usage-events/").status_code == 200
     assert person.get(f"/admin/invoices/operation/record_payment/?id={world.invoice.id}").status_code == 200
-    assert person.post("/admin/dead-letters/action/", {"action": "replay"}).status_code == 403
+    assert person.post("/admin/usage-events/operation/cancel/", {"reason": "x"}).status_code == 403
+
+
+def test_finance_replays_dead_letters_and_support_reads_them(at_desk: Desk, world: World) -> None:
+    assert (
+        at_desk(Role.finance_admin).post("/admin/dead-letters/action/", {"action": "replay"}).status_code
+        == 302
+    )
+    support = at_desk(Role.support)
+    assert support.get("/admin/dead-letters/").status_code == 200
+    assert support.post("/admin/dead-letters/action/", {"action": "replay"}).status_code == 403
 
 
 def test_no_get_changes_anything(app: Flask, desk: Person, world: World) -> None:

@@ -59,6 +59,8 @@ LISTED = [
     "job-runs",
 ]
 MOST_QUERIES = 3
+# Dead letters also tell what waits for which reason, and the replays that are under way.
+MORE_QUERIES = {"dead-letters": 2}
 
 
 def test_every_mapped_model_has_a_screen(screens: dict[str, ModelScreen]) -> None:
@@ -81,7 +83,7 @@ def test_a_list_shows_its_rows_in_at_most_three_statements(
     db.session.flush()
     with query_counter() as queries:
         text = desk.text(f"/admin/{slug}/")
-    assert len(queries) <= MOST_QUERIES, "\n\n".join(queries)
+    assert len(queries) <= MOST_QUERIES + MORE_QUERIES.get(slug, 0), "\n\n".join(queries)
     assert text.count("<tr>") == rows + 1
 
 

@@ -17,6 +17,7 @@ from app.models import (
     Customer,
     DeadLetter,
     EventArchive,
+    EventCorrection,
     EventKey,
     IdempotencyRecord,
     Invoice,
@@ -217,6 +218,15 @@ def usage_rows(account: Account, metric: Any, number: int) -> list[Base]:
         *events,
         UsageDelta(**where),
         dead,
+        EventCorrection(
+            **{name: value for name, value in where.items() if name != "events"},
+            event_id=f"gone{number}",
+            kind="cancel",
+            occurred_at=AT,
+            reason="Sent twice",
+            actor="Test Person",
+            at=AT,
+        ),
         EventKey(account_id=account.id, event_id=f"e{number}-0", body_sha256=b"\x02" * 32, occurred_at=AT),
     ]
 
