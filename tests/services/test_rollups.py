@@ -11,6 +11,7 @@ from app.domain.aggregations import aggregations
 from app.models import ChargePosition, Metric, Subscription
 from app.models.plans import Anchor
 from app.services import corrections, metering, subscriptions, verify
+from app.services.rollups import STATES_OF_EVENTS
 from tests.factories import ACTOR, make_account, make_metric, make_plan, make_subscription, per_unit
 from tests.services.metered import NOON, amounts, figures, meter, positions, subscribe_prepaid
 from tests.services.observed import HOUR, a_metric, a_month, rollups, send
@@ -213,3 +214,7 @@ def test_a_recomputed_bucket_may_be_ahead_of_the_deltas_that_wait(session: Sessi
     assert meter() == 1
     assert rollups(metric) == [("06:30", "9", 2, "9")]
     assert positions(subscription) == {metric.code: ("9", 2, "9.00")}
+
+
+def test_the_database_makes_the_states_of_every_aggregation_that_does_not_add() -> None:
+    assert sorted(STATES_OF_EVENTS) == UNEVEN
