@@ -68,7 +68,13 @@ class Metric(Identified, Timestamped, Base):
 
     code: Mapped[str] = mapped_column(unique=True, info={"help": "What events name: auth.otp."})
     name: Mapped[str]
-    aggregation: Mapped[str] = mapped_column(default="count", info={"registry": "aggregations"})
+    aggregation: Mapped[str] = mapped_column(
+        default="count",
+        info={
+            "registry": "aggregations",
+            "help": "How events become a quantity. Unique count and weighted sum need a value property.",
+        },
+    )
     value_property: Mapped[str | None] = mapped_column(
         info={"help": "The event property that is read; empty: the event's quantity."}
     )
