@@ -15,7 +15,7 @@ DEVELOPMENT := .venv/development-$(shell cat requirements.txt requirements-dev.t
 CODE := app admin_views jobs migrations tests bench wsgi.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test sure lint types format bench chromium
+.PHONY: help setup run test sure lint types format bench torture chromium
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ sure: lint types test ## Prove a change: style, types, import rules and all test
 
 bench: $(DEVELOPMENT) ## Measure: make bench BENCH=ingest
 	.venv/bin/python -m bench.$(BENCH)
+
+torture: $(DEVELOPMENT) ## Kill parts of the running product, again and again: make torture SEED=7
+	.venv/bin/python -m tests.torture $(if $(SEED),--seed $(SEED))
 
 lint: $(DEVELOPMENT)
 	.venv/bin/python -m ruff check $(CODE)
