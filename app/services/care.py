@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, delete, exists, inspect, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.config import current_settings
 from app.db import Base, db, in_transaction
@@ -157,5 +158,5 @@ RULES = (
 
 def last_runs() -> list[JobRun]:
     """Return the latest run of every calendar job that takes care of the data, by name."""
-    query = select(JobRun).distinct(JobRun.job).where(JobRun.job.in_(CARE_JOBS))
+    query = select(JobRun).ext(distinct_on(JobRun.job)).where(JobRun.job.in_(CARE_JOBS))
     return list(db.session.scalars(query.order_by(JobRun.job, JobRun.started_at.desc())))
