@@ -92,6 +92,65 @@ def test_a_day_has_25_hours_where_the_clocks_go_back(session: Session) -> None:
     )
 
 
+def rows_of(
+    account: Account, metric: Metric, granularity: str, *times: datetime
+) -> list[tuple[str, str, Decimal]]:
+    """Use 1 at each time, and return start, end and quantity of every row around them."""
+    for at in times:
+        add_usage(account, metric, 1, at=at)
+    meter()
+    reading = Reading(
+        account, times[0] - timedelta(days=2), times[-1] + timedelta(days=2), granularity=granularity
+    )
+    rows = usage.read(reading, limit=100)
+    return [(f"{row.start:%d %H:%M}", f"{row.end:%d %H:%M}", row.quantity) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "rows"),
+    [
+        ("hour", [("31 17:15", "31 18:15", 1), ("31 18:15", "31 19:15", 1)]),
+        ("day", [("30 18:15", "31 18:15", 1), ("31 18:15", "01 18:15", 1)]),
+        ("month", [("30 18:15", "31 18:15", 1), ("31 18:15", "30 18:15", 1)]),
+    ],
+)
+def test_nepal_changes_day_and_month_at_a_quarter_past(
+    session: Session, granularity: str, rows: list[object]
+) -> None:
+    account = make_account(timezone="Asia/Kathmandu")
+    midnight = datetime(2026, 10, 31, 18, 15, tzinfo=UTC)
+    last_instant = midnight - timedelta(microseconds=1)
+    assert rows_of(account, make_metric(), granularity, last_instant, midnight) == rows
+
+
+def test_the_hour_that_comes_twice_is_two_hours(session: Session) -> None:
+    account = make_account(timezone="America/New_York")
+    first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)  # 01:30 EDT, and an hour later 01:30 EST
+    assert rows_of(account, make_metric(), "hour", first, first + timedelta(hours=1)) == [
+        ("01 05:00", "01 06:00", 1),
+        ("01 06:00", "01 07:00", 1),
+    ]
+
+
+def test_a_day_has_23_hours_where_the_clocks_go_forward(session: Session) -> None:
+    account = make_account(timezone="America/New_York")
+    assert rows_of(account, make_metric(), "day", datetime(2026, 3, 8, 12, tzinfo=UTC)) == [
+        ("08 05:00", "09 04:00", 1)
+    ]
+
+
+@pytest.mark.parametrize("granularity", ["15m", "hour", "day", "month"])
+def test_any_instant_within_a_bucket_asks_the_same(used: tuple[Account, Metric], granularity: str) -> None:
+    account, _ = used
+    answers = [
+        usage.read(
+            Reading(account, BEFORE - shift, MIDNIGHT + timedelta(minutes=61) - shift, granularity), limit=9
+        )
+        for shift in (timedelta(0), timedelta(seconds=30), timedelta(microseconds=1))
+    ]
+    assert answers[0] == answers[1] == answers[2]
+
+
 @pytest.mark.parametrize(
     ("more", "pointer"),
     [
