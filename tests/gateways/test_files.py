@@ -7,7 +7,7 @@ import pytest
 
 from app.config import Settings
 from app.errors import NotFound
-from app.gateways.files import DamagedFile, DirectoryStore, S3Store, open_store
+from app.gateways.files import DamagedFile, DirectoryStore, S3Store, open_store, sha256_of
 
 KEY = "invoices/2026-27/OT-000001.pdf"
 
@@ -70,3 +70,32 @@ def test_a_bucket_in_the_settings_chooses_s3(tmp_path):
     bucket = {"s3_bucket": "invoices", "s3_endpoint_url": "http://127.0.0.1:9", "s3_access_key_id": "a"}
     assert isinstance(open_store(Settings(data_dir=tmp_path)), DirectoryStore)
     assert isinstance(open_store(Settings(**bucket, s3_secret_access_key="b")), S3Store)
+
+
+def test_a_big_file_goes_in_and_comes_out_by_its_path(store, tmp_path):
+    content = bytes(range(256)) * 5_000
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    digest = store.put(KEY, source, content_type="application/gzip")
+    assert digest == hashlib.sha256(content).digest()
+    assert store.size(KEY) == len(content)
+    with store.lend(KEY) as path:
+        assert (path.read_bytes(), sha256_of(path)) == (content, digest)
+
+
+def test_what_is_kept_is_for_its_owner_alone(store, tmp_path):
+    store.save(KEY, b"x", content_type="application/pdf")
+    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "files").rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert (tmp_path / "files").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_deleted_is_gone_and_deleting_it_again_is_well(store):
+    store.save(KEY, b"x", content_type="application/pdf")
+    store.delete(KEY)
+    store.delete(KEY)
+    with pytest.raises(NotFound):
+        store.size(KEY)
+    with pytest.raises(NotFound), store.lend(KEY):
+        pytest.fail("Nothing is lent.")
