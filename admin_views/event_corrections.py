@@ -111,7 +111,7 @@ def _reason() -> Any:
 CORRECTIONS = (
     Operation(
         "amend",
-        "Amend",
+        "Amend event",
         run=amend,
         icon="edit",
         when=counts,
@@ -127,7 +127,7 @@ CORRECTIONS = (
     ),
     Operation(
         "cancel",
-        "Cancel",
+        "Cancel event",
         run=cancel,
         icon="x",
         danger=True,

@@ -105,6 +105,7 @@ class EventCorrectionScreen(ModelScreen):
         "actor",
         "at",
     )
+    labels = {"at": "Taken back", "replacement_event_id": "Replaced by"}
     search = ("=event_id", "=replacement_event_id")
     filters = ("kind", "account", "metric", "at")
     big = True

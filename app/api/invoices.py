@@ -135,7 +135,7 @@ def download(invoice_id: UUID) -> Response:
 @endpoint("List the events behind a line", query=Page, answers="event", many=True)
 def list_line_events(invoice_id: UUID, n: int, query: Page) -> Response:
     """The oldest first: every event that the line's component charges in the line's period, also those that
-    came after the invoice.
+    came after the invoice. One that was taken back after it has the `status` cancelled or amended.
     """
     line = next((line for line in _get(invoice_id).lines if line.n == n), None)
     if line is None:

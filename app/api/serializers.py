@@ -216,6 +216,7 @@ def usage_event(row: UsageEvent) -> dict[str, Any]:
         "timestamp": instant_text(row.occurred_at),
         "quantity": decimal_text(row.quantity),
         "properties": row.properties,
+        "status": row.status,
     }
     return resource("event", row.event_id, attributes)
 

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, func, or_, select, true
+from sqlalchemy.orm import joinedload
 
 from app.db import db
 from app.domain.periods import bucket_start
 from app.domain.rating import dimension_values
 from app.errors import NotFound
-from app.models import InvoiceLine, Metric, UsageEvent, UsageRollup
+from app.models import EventCorrection, InvoiceLine, Metric, UsageEvent, UsageRollup
 from app.services.charges import Key
 from app.services.rating import Tariffs
 
@@ -19,7 +21,8 @@ Keep = Callable[[UsageEvent], bool]
 
 def events_behind(line: InvoiceLine) -> tuple[Select[Any], Keep]:
     """Return the query of the events that the line's component charges in the line's period, whenever they
-    arrived, and a last test for each: another subscription may have charged it.
+    arrived, and a last test for each: another subscription may have charged it. What was taken back before
+    the invoice was issued is not among them; what was taken back since says so by its `status`.
 
     Raises:
         NotFound: the line charges no usage.
@@ -38,7 +41,9 @@ def events_behind(line: InvoiceLine) -> tuple[Select[Any], Keep]:
         place = tariffs.place(account_id, metric.id, bucket_start(event.occurred_at), text)
         return place is not None and place.key == key
 
-    query = select(UsageEvent).where(
+    query = select(UsageEvent).options(joinedload(UsageEvent.correction))
+    query = query.where(
+        ~_taken_back(line.invoice.issued_at),
         UsageEvent.account_id == account_id,
         UsageEvent.metric_id == metric.id,
         UsageEvent.occurred_at >= line.period_start,
@@ -46,6 +51,15 @@ def events_behind(line: InvoiceLine) -> tuple[Select[Any], Keep]:
         or_(False, *(_has(values, metric) for values in _charged_dimensions(line, metric, tariffs, key))),
     )
     return query, keep
+
+
+def _taken_back(before: datetime | None) -> ColumnElement[bool]:
+    """Return the condition that an event was taken back, before an instant or at all."""
+    found = (
+        EventCorrection.account_id == UsageEvent.account_id,
+        EventCorrection.event_id == UsageEvent.event_id,
+    )
+    return exists().where(*found, true() if before is None else EventCorrection.at < before)
 
 
 def _charged_dimensions(

@@ -87,6 +87,13 @@ class Story:
             for one in invoices
         ]
 
+    def behind(self, number: int, line: int = 1) -> dict[str, str]:
+        """Return the status of the events behind a line by their ids."""
+        invoice = self.call("GET", "/invoices", status=200, account_id="acme")[-1 - number]
+        path = f"/invoices/{invoice['id']}/lines/{line}/events"
+        rows = self.call("GET", path, status=200, limit=200)
+        return {row["id"]: row["attributes"]["status"] for row in rows}
+
     def fund(self) -> None:
         """Put ₹100 into the account's wallet."""
         (wallet,) = self.call("GET", "/wallets", status=200, account_id="acme")
@@ -151,6 +158,9 @@ def test_usage_of_an_invoiced_period_that_comes_late_or_goes_is_adjusted_on_the_
     story.at = DECEMBER_1
     story.bill("2026-11")
 
+    kept = dict.fromkeys(("e0", *(f"e{n}" for n in range(3, 10)), "late"), "counted")
+    assert story.behind(0) == {**kept, "e1": "cancelled", "e2": "cancelled", "last": "amended"}
+    assert story.behind(1, line=2) == {"first": "counted", "last~2": "counted"}
     # Two were cancelled and one moved into November; one came late.
     assert story.lines() == [
         [("usage", "11", "22.00")],
