@@ -52,6 +52,8 @@ class DataCareView(StaffView, BaseView):
         query = select(EventArchive).order_by(EventArchive.month.desc(), EventArchive.sequence.desc())
         rows = list(db.session.scalars(query.limit(MOST_SHOWN)))
         in_files = [row for row in rows if row.status in archives.IN_FILES]
+        months_in_files = {row.month for row in in_files}
+        kept = {row.month: row.keep_until for row in rows if row.month not in months_in_files}
         return self.render(
             "admin/data_care.html",
             this_month=archive_tables.month_of(at),
@@ -61,6 +63,8 @@ class DataCareView(StaffView, BaseView):
             missing=care.missing_months(at),
             archives=rows,
             in_files=in_files,
+            months_in_files=len(months_in_files),
+            kept_until=kept,
             runs=care.last_runs(),
             job_titles=care.CARE_JOBS,
             rules=care.RULES,

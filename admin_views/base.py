@@ -152,6 +152,10 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self._list_columns = [(name, label_of(name)) for name in self.columns]
         self._form_ajax_refs = self.lookups
 
+    def told_intro(self) -> str:
+        """Return what the list says of itself under its title."""
+        return self.intro
+
     def heading(self, name: str) -> str:
         """Return the heading of a column."""
         return self.labels.get(name) or label_of(name)

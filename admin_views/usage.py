@@ -15,9 +15,10 @@ from admin_views.formatters import status
 from admin_views.registry import screen
 from app.models import ChargePosition, EventCorrection, UsageEvent
 from app.models.usage import EventStatus
-from app.services import event_stories, explorer
+from app.services import archives, event_stories, explorer
 from app.templating import instant, words
 
+MOST_MONTHS = 3
 STATUSES = tuple((each.value, words(each.value)) for each in EventStatus)
 
 
@@ -72,6 +73,15 @@ class UsageEventScreen(ModelScreen):
     walk = ("occurred_at", "account_id", "event_id")
     intro = "What services reported, exactly once per account and event id."
     empty = "Post an event to /api/v1/events with an API key; it shows here at once."
+
+    def told_intro(self) -> str:
+        """Tell also which months are not here, and how they come back."""
+        months = archives.months()
+        if not months:
+            return self.intro
+        shown = ", ".join(months[-MOST_MONTHS:])
+        more = f" and {len(months) - MOST_MONTHS} older months" if len(months) > MOST_MONTHS else ""
+        return f"{self.intro} Events of {shown}{more} are archived: restore them under Data care to see them."
 
     def conditions(self, args: Mapping[str, str]) -> list[ColumnElement[bool]]:
         """Return what the filters ask, put so that an index answers."""

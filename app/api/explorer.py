@@ -12,7 +12,7 @@ from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.errors import Invalid
 from app.models import UsageEvent
 from app.models.usage import EventStatus
-from app.services import explorer, metrics
+from app.services import archives, explorer, metrics
 from app.services.explorer import Search
 
 blueprint = Blueprint("explorer", __name__)
@@ -45,7 +45,9 @@ def list_events(query: ListQuery) -> Response:
     """The newest first; by account, metric, time (`from` ≤ timestamp < `to`), id, property and status.
 
     Pages follow each other by `next_cursor`; a page in the depth costs what the first one does. Nothing is
-    counted. `status` tells whether an event still counts, was cancelled or was amended.
+    counted. `status` tells whether an event still counts, was cancelled or was amended. `archived_months` in
+    `meta` are the months (UTC) of the time that was asked for whose events are in files: restore them to see
+    them.
     """
     account_id = _account_id(query)
     search = Search(
@@ -59,7 +61,8 @@ def list_events(query: ListQuery) -> Response:
     )
     chosen = limit_to_caller(explorer.list_query(search), UsageEvent.account_id)
     rows, cursor = paginate(chosen, query, explorer.order_of(account_id))
-    return success([_event(row) for row in rows], next_cursor=cursor)
+    archived = archives.months_between(query.since, query.until)
+    return success([_event(row) for row in rows], next_cursor=cursor, archived_months=archived)
 
 
 def _account_id(query: ListQuery) -> UUID | None:

@@ -92,3 +92,11 @@ def test_other_staff_look_and_cannot_act(session: Session, at_desk: Desk, role: 
 
 def test_a_customer_sees_nothing_of_it(session: Session, at_desk: Desk) -> None:
     assert at_desk(Role.customer, customer=make_customer()).get(PAGE).status_code == 403
+
+
+def test_the_explorer_tells_which_months_are_not_there(session: Session, desk: Person) -> None:
+    assert "are archived" not in desk.text("/admin/usage-events/")
+    for n, month in enumerate(("2024-11", "2024-12", "2025-01", "2025-02")):
+        add_archive(session, month=month, file_key=f"archives/{n}.csv.gz")
+    told = "Events of 2024-12, 2025-01, 2025-02 and 1 older months are archived: restore them under Data care"
+    assert told in desk.text("/admin/usage-events/")

@@ -118,3 +118,15 @@ def test_a_key_without_the_scope_or_bound_to_an_account_sees_nothing(
     reader = new_caller("admin:read")
     assert reader.get("/admin/archives").status_code == 200
     assert reader.post("/admin/archives/2025-03/restore", {}).status_code == 403
+
+
+def test_the_list_of_events_tells_which_months_are_not_there(session: Session, caller: Caller) -> None:
+    add_archive(session)
+    asked = (
+        {},
+        {"from": "2025-03-31T00:00:00Z"},
+        {"to": "2025-03-01T00:00:00Z"},
+        {"from": "2025-04-01T00:00:00Z"},
+    )
+    told = [caller.get("/events", **query).json["meta"]["archived_months"] for query in asked]
+    assert told == [["2025-03"], ["2025-03"], [], []]
