@@ -171,6 +171,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
                 stored = _number(connection, "SELECT count(*) FROM usage_events")
                 charged = _number(connection, CHARGED)
         books = verify_books(stack)
+        without_redis = measure_without_redis(stack, sender, options)
         floor = measure_floor(url, options.floor_batches)
     return {
         "bench": "ingest",
@@ -182,16 +183,27 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
         "steady": steady,
         "single": [load.figures() for load in single],
         "batches_of_1000": batched.figures(),
+        "without_redis": without_redis.figures(),
         "resident_mib": memory,
         "floor_rows_per_second": round(floor),
         "ratio_to_floor": round(batched.events / batched.seconds / floor, 2),
-        "errors": sum(load.errors for load in posted),
+        "errors": sum(load.errors for load in (*posted, without_redis)),
         "acknowledged": acknowledged,
         "stored": stored,
         "charged": charged,
         "drained": drained,
         "books_balance": books,
     }
+
+
+def measure_without_redis(stack: Stack, sender: Sender, options: argparse.Namespace) -> Load:
+    """Stop Redis, and post at a third of the steady rate to a web server that has never seen it."""
+    redis = next(child for child in stack.stores.children if child.name == "redis")
+    redis.ask_to_stop()
+    redis.wait_stopped()
+    with running(stack, worker=False, threads=options.threads):
+        sender.flood(1, 4, 0.5)
+        return sender.steadily(options.steady / 3, options.steady_connections, options.flood)
 
 
 def verify_books(stack: Stack) -> bool:

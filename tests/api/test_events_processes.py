@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
@@ -189,4 +192,21 @@ def test_every_confirmed_event_counts_exactly_once_though_web_workers_are_killed
 
     assert answers["broken"] > 0
     assert answers["accepted"] + answers["duplicate"] == EVENTS * DELIVERIES
+    assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
+
+
+@pytest.mark.parametrize("stalled", [False, True], ids=["away", "stalled"])
+def test_events_are_taken_though_redis_does_not_answer(
+    own_database: OwnDatabase, secret: str, tmp_path: Path, stalled: bool
+) -> None:
+    path = tmp_path / "redis.sock"
+    own_database.settings = replace(own_database.settings, redis_url=f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as silent:
+        if stalled:
+            silent.bind(str(path))
+            silent.listen()
+        url = own_database.start_web(workers=WORKERS)
+        answers = Sender(url, secret).deliver(make_events(), iter(lambda: 5, None))
+
+    assert answers == {"202": EVENTS // 5, "accepted": EVENTS, "conflict": 0}
     assert stored(own_database) == (EVENTS, EVENTS, EVENTS)
