@@ -33,7 +33,7 @@ from app.db import db, transaction
 from app.factory import create_app
 from app.models import Account, Metric
 from app.permissions import Role
-from app.services import keys, users
+from app.services import keys, marks, users
 from bench.load import milliseconds
 from bench.many_events import fill
 from bench.stack import ACCOUNTS, ACTOR, Stack, open_stack, running
@@ -227,7 +227,7 @@ def _usage(
     few = max(5, options.times // 10)
 
     def a_day_grew() -> None:
-        redis.set(f"mark:usage-on:{until.date()}", os.urandom(8).hex())
+        redis.set(f"mark:{marks.usage_at(until)}", os.urandom(8).hex())
 
     return {
         "account": _figures(

@@ -41,7 +41,7 @@ EVENTS = """
 ROLLUPS = """
     INSERT INTO usage_rollups (account_id, metric_id, bucket_at, dimensions, quantity, events)
     SELECT account_id, metric_id, date_bin('15 minutes', occurred_at, 'epoch'), properties, count(*), count(*)
-    FROM usage_events GROUP BY 1, 2, 3, 4
+    FROM usage_events GROUP BY 1, 2, 3, 4 ORDER BY 3, 1
 """
 
 

@@ -72,7 +72,8 @@ def read_usage(query: UsageQuery) -> Response:
 @guard("usage", "read")
 @endpoint("May this account use this metric now?", query=EntitlementQuery, answers="entitlement")
 def read_entitlement(query: EntitlementQuery) -> Response:
-    """`decision` is `allow` or `deny`; `remaining` is what a prepaid account can still spend."""
+    """`decision` is `allow` or `deny`; `remaining` is what a prepaid account can still spend,
+    `remaining_quantity` what is left of the account's limit of the metric for this month."""
     account, metric = get_account(query.account_id), _metric(query.metric)
     found = entitlements.check(account, metric, at=clock.now())
     attributes = {
@@ -82,6 +83,7 @@ def read_entitlement(query: EntitlementQuery) -> Response:
         "allowed": found.allowed,
         "reason": found.reason,
         "remaining": decimal_text(found.remaining, account.currency),
+        "remaining_quantity": decimal_text(found.remaining_quantity),
         "currency": account.currency,
     }
     return success(resource("entitlement", f"{account.id}:{metric.code}", attributes))

@@ -7,10 +7,12 @@ from decimal import Decimal
 from sqlalchemy import or_, select
 
 from app.db import db
-from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
+from app.domain.aggregations import Window
+from app.domain.periods import calendar_month, local_date
+from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription, UsageRollup
 from app.models.customers import AccountStatus, BillingMode, CustomerStatus
 from app.models.wallets import WalletStatus
-from app.services import wallets
+from app.services import rollups, wallets
 from app.services.movements import available_in
 
 ZERO = Decimal(0)
@@ -18,19 +20,21 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """The answer: allowed or not, why in one word, and what the wallet has left (None where there is
-    none)."""
+    """The answer: allowed or not, why in one word, what the wallet has left, and how much of the account's
+    limit of the metric for this month (None where there is none)."""
 
     allowed: bool
     reason: str
     remaining: Decimal | None
+    remaining_quantity: Decimal | None = None
 
 
 def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
     """Tell whether the account may use the metric at `at`.
 
-    Denied for `account_suspended`, `no_subscription`, `not_in_plan`, and, where the plan suspends an empty
-    prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always counted and owed.
+    Denied for `account_suspended`, `no_subscription`, `not_in_plan`, `limit_reached`, and, where the plan
+    suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always counted
+    and owed. Nothing of it is read from a cache.
     """
     wallet = wallets.find_for(account) if account.billing_mode is BillingMode.prepaid else None
     remaining = None if wallet is None else available_in(wallet)
@@ -46,7 +50,27 @@ def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
         usable = wallet is not None and wallet.status is WalletStatus.active and wallet.receivable == 0
         if not usable or remaining is None or remaining <= ZERO:
             return Entitlement(False, "insufficient_funds", remaining)
-    return Entitlement(True, "ok", remaining)
+    rest = _rest_of_limit(account, metric, at)
+    if rest is not None and rest <= ZERO:
+        return Entitlement(False, "limit_reached", remaining, ZERO)
+    return Entitlement(True, "ok", remaining, rest)
+
+
+def _rest_of_limit(account: Account, metric: Metric, at: datetime) -> Decimal | None:
+    """Return what is left of the account's limit (`settings.limits`) in its month, None without a limit."""
+    limit = account.settings.get("limits", {}).get(metric.code)
+    if limit is None:
+        return None
+    month = calendar_month(f"{local_date(at, account.timezone):%Y-%m}", account.timezone)
+    window = Window(month.start, month.end)
+    query = select(rollups.TOTAL, rollups.STATES).where(
+        UsageRollup.account_id == account.id,
+        UsageRollup.metric_id == metric.id,
+        UsageRollup.bucket_at >= window.start,
+        UsageRollup.bucket_at < window.end,
+    )
+    total, states = db.session.execute(query).one()
+    return Decimal(str(limit)) - rollups.quantity_of(metric.aggregation, total, states, window)
 
 
 def _versions(account: Account, at: datetime) -> list[PlanVersion]:

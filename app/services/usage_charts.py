@@ -6,7 +6,7 @@ Read from the rollups, never from events, and kept for five minutes or until usa
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -21,7 +21,6 @@ from app.models import Metric, UsageRollup
 from app.services import cache, marks, rollups
 
 OTHER = "other"
-INSTANT = timedelta.resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,9 @@ def of_all(days: Days) -> dict[date, list[Total]]:
     Each day is kept by itself: only those are read again whose usage has grown since.
     """
     keys = {f"usage-day:{days.zone}:{on}": on for on in days.each}
-    wanted = {key: [*_utc_days(on, days.zone), marks.METRICS] for key, on in keys.items()}
+    wanted = {
+        key: [*marks.usage_between(*_whole_day(on, days.zone)), marks.METRICS] for key, on in keys.items()
+    }
 
     def make(missing: list[str]) -> dict[str, list[Total]]:
         made = _of_all([keys[key] for key in missing], days.zone)
@@ -199,13 +200,6 @@ def _joined(days: list[date], zone: str) -> list[Window]:
         else:
             windows.append(window)
     return windows
-
-
-def _utc_days(on: date, zone: str) -> list[str]:
-    """Return the names of the usage that a local day is made of."""
-    window = _whole_day(on, zone)
-    ends: tuple[datetime, datetime] = (window.start, window.end - INSTANT)
-    return [marks.usage_on(day) for day in sorted({at.astimezone(UTC).date() for at in ends})]
 
 
 def _key(kind: str, account_ids: Sequence[UUID], days: Days) -> str:

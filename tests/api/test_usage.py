@@ -115,5 +115,6 @@ def test_an_entitlement_is_a_decision_with_its_reason(get: Any) -> None:
         "allowed": True,
         "reason": "ok",
         "remaining": "10.00",
+        "remaining_quantity": None,
         "currency": "INR",
     }

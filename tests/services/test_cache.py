@@ -273,11 +273,14 @@ def test_a_metric_is_told_by_its_new_name_at_once(used: tuple[Account, Metric]) 
     assert usage_charts.totals([account.id], days)[0].metric.name == "One-time passwords"
 
 
-def test_a_local_day_is_made_from_the_days_of_utc_that_it_touches() -> None:
-    at = datetime(2026, 10, 31, 18, 30, tzinfo=UTC)
-    assert marks.usage_on(at.date()) == "usage-on:2026-10-31"
-    assert usage_charts._utc_days(datetime(2026, 11, 1, tzinfo=UTC).date(), "Asia/Kolkata") == [
-        "usage-on:2026-10-31",
-        "usage-on:2026-11-01",
+def test_a_local_day_is_made_from_the_hours_of_utc_that_it_touches() -> None:
+    start, end = datetime(2026, 10, 31, 18, 30, tzinfo=UTC), datetime(2026, 11, 1, 18, 30, tzinfo=UTC)
+    names = marks.usage_between(start, end)
+    assert (names[0], names[-1], len(names)) == ("usage-at:2026-10-31T18", "usage-at:2026-11-01T18", 9)
+    assert marks.usage_at(end - timedelta(minutes=15)) in names
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    assert marks.usage_between(day, day + timedelta(hours=3)) == ["usage-at:2026-11-01T00"]
+    assert marks.usage_between(day, day + timedelta(hours=4)) == [
+        "usage-at:2026-11-01T00",
+        "usage-at:2026-11-01T03",
     ]
-    assert usage_charts._utc_days(at.date(), "UTC") == ["usage-on:2026-10-31"]

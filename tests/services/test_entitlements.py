@@ -1,7 +1,7 @@
 """May an account use a metric now?"""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -70,3 +70,19 @@ def test_a_metric_that_the_plan_does_not_price_is_denied(session: Session) -> No
     subscription, wallet, _ = a_rupee_each(balance="10")
     assert isinstance(wallet, Wallet)
     assert answer(subscription, make_metric()) == (False, "not_in_plan", Decimal(10))
+
+
+def test_a_limit_of_the_month_denies_once_it_is_used_up(session: Session) -> None:
+    subscription, _, metric = a_rupee_each(balance="100")
+    account = subscription.account
+    account.settings = {"limits": {metric.code: 5}}
+    add_usage(account, metric, 4)
+    add_usage(account, metric, 9, at=datetime(2026, 9, 30, 18, 15, tzinfo=UTC))
+    meter()
+    left = entitlements.check(account, metric, at=NOON)
+    add_usage(account, metric, 1)
+    meter()
+    reached = entitlements.check(account, metric, at=NOON)
+    assert (left.reason, left.remaining_quantity) == ("ok", Decimal(1))
+    assert (reached.allowed, reached.reason, reached.remaining_quantity) == (False, "limit_reached", 0)
+    assert entitlements.check(account, metric, at=NOON + timedelta(days=31)).remaining_quantity == 5
