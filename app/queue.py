@@ -83,3 +83,12 @@ def enqueue(name: str, *args: str) -> None:
     """
     line = _line(current_settings().redis_url)
     after_commit(lambda: line.push(name, args))
+
+
+def is_anything_queued(*, but: str) -> bool:
+    """Tell whether a job waits in any queue except one; yes where Redis cannot be asked."""
+    line = _line(current_settings().redis_url)
+    try:
+        return any(Queue(name, connection=line.redis).count for name in QUEUES if name != but)
+    except RedisError:
+        return True

@@ -9,7 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from app.db import transaction
-from app.queue import enqueue
+from app.queue import enqueue, is_anything_queued
 
 JOB = "jobs.metering.drain"
 
@@ -48,3 +48,19 @@ def test_redis_away_costs_one_warning_and_no_caller(app: Flask, caplog: pytest.L
     finally:
         app.extensions["settings"] = settings
     assert [record.reason for record in caplog.records if record.name == "app.queue"] == ["ConnectionError"]
+
+
+def test_a_queue_knows_whether_others_wait(app: Flask, redis: Redis) -> None:
+    assert not is_anything_queued(but="metering")
+    enqueue(JOB)
+    assert not is_anything_queued(but="metering")
+    assert is_anything_queued(but="billing")
+
+
+def test_others_may_wait_where_redis_cannot_be_asked(app: Flask) -> None:
+    settings = app.extensions["settings"]
+    app.extensions["settings"] = replace(settings, redis_url="redis://127.0.0.1:1/0")
+    try:
+        assert is_anything_queued(but="metering")
+    finally:
+        app.extensions["settings"] = settings

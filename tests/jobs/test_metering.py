@@ -171,9 +171,22 @@ def asked(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     return names
 
 
+def test_the_job_in_a_worker_stays_while_nobody_else_waits(
+    session: Session, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "LIFE_SECONDS", 0.0)
+    monkeypatch.setattr(metering, "BATCH", 2)
+    subscription, _, metric = a_rupee_each()
+    for _ in range(5):
+        add_usage(subscription.account, metric, 1)
+    assert job.drain() == {"deltas": 5}
+    assert asked == []
+
+
 def test_the_job_in_a_worker_hands_over_when_its_time_is_up(
     session: Session, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    enqueue("jobs.verify.nightly")
     monkeypatch.setattr(job, "LIFE_SECONDS", 0.0)
     monkeypatch.setattr(metering, "BATCH", 2)
     subscription, _, metric = a_rupee_each()
