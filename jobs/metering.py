@@ -11,8 +11,8 @@ from app.services.rating import Tariffs
 from jobs.runner import hold_mark, job, lift_mark
 
 NAME, QUEUE = "jobs.metering.drain", "metering"
-# In a worker the job waits this long for more before it ends. After its life it gives others their turn; while
-# nobody waits it stays, because the next process would have to learn everything anew, but not for ever.
+# In a worker the job waits this long for more before it ends. After its life it gives others their turn; it
+# stays while nobody waits, because the next process would have to learn everything anew, but not for ever.
 LINGER_SECONDS = 1.0
 LIFE_SECONDS = 5.0
 LONGEST_LIFE_SECONDS = 60.0
