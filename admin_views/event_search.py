@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from flask import g
+
 from app.db import db
 from app.models import Account
 from app.models.usage import EventStatus
@@ -46,6 +48,8 @@ def zone_of(args: Mapping[str, str]) -> str:
     except ValueError:
         account_id = None
     account = db.session.get(Account, account_id) if account_id else None
+    # A session forgets what nobody holds; the rest of the page asks for the same account.
+    g.event_account = account
     return account.timezone if account else current_zone()
 
 
