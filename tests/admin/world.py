@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from app.db import Base, db
+from app.ids import new_id
 from app.models import (
     Account,
     AuditRecord,
@@ -30,6 +31,7 @@ from app.models import (
     UsageDelta,
     UsageEvent,
     UsageRollup,
+    UsedNonce,
     Wallet,
     WebhookMessage,
 )
@@ -237,6 +239,7 @@ def machinery_rows(number: int) -> list[Base]:
     keys.create(f"Ingest {number}", scopes=["events:write"], at=AT, actor=factories.ACTOR)
     factories.make_tax_rate(valid_from=date(2015, 1, 1) + timedelta(days=number))
     return [
+        UsedNonce(key_id=new_id(), nonce=f"n-{number}", forget_at=AT),
         WebhookMessage(
             gateway="stripe",
             dedup_key=f"pi_{number}:succeeded",
