@@ -4,6 +4,14 @@ module.
 
 from app.models.archives import EventArchive
 from app.models.audit import AuditRecord
+from app.models.contracts import (
+    AccountCredit,
+    Commitment,
+    Coupon,
+    CouponRedemption,
+    Discount,
+    TermsOverride,
+)
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
 from app.models.invoices import (
@@ -24,14 +32,19 @@ from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
 
 __all__ = [
     "Account",
+    "AccountCredit",
     "ApiKey",
     "ApiKeySecret",
     "AuditRecord",
     "BillingRun",
     "BillingRunItem",
     "ChargePosition",
+    "Commitment",
+    "Coupon",
+    "CouponRedemption",
     "Customer",
     "DeadLetter",
+    "Discount",
     "EventArchive",
     "EventCorrection",
     "EventKey",
@@ -52,6 +65,7 @@ __all__ = [
     "StoredFile",
     "Subscription",
     "TaxRate",
+    "TermsOverride",
     "UsageDelta",
     "UsageEvent",
     "UsageRollup",

@@ -44,12 +44,18 @@ class InvoiceOrigin(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line charges for. `adjustment` is late usage of an invoiced period."""
+    """What a line charges for. `adjustment` is late usage of an invoiced period; the last four come from a
+    contract: what is missing to a commitment, and what is taken off.
+    """
 
     usage = "usage"
     fixed = "fixed"
     adjustment = "adjustment"
     manual = "manual"
+    commitment = "commitment"
+    discount = "discount"
+    coupon = "coupon"
+    credit = "credit"
 
 
 class RunStatus(StrEnum):
@@ -262,6 +268,7 @@ class InvoiceLine(Identified, Base):
         Index("ix_invoice_lines_subscription_id", "subscription_id"),
         Index("ix_invoice_lines_plan_version_id", "plan_version_id"),
         Index("ix_invoice_lines_component_id_period_start", "component_id", "period_start"),
+        Index("ix_invoice_lines_source_id", "source_id", postgresql_where=text("source_id IS NOT NULL")),
     )
 
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id", ondelete="CASCADE"))
@@ -283,6 +290,9 @@ class InvoiceLine(Identified, Base):
     component_id: Mapped[UUID | None] = mapped_column(ForeignKey("price_components.id", ondelete="RESTRICT"))
     breakdown: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     events_hash: Mapped[str | None]
+    source_id: Mapped[UUID | None] = mapped_column(
+        info={"help": "The part of a contract behind the line: its kind tells of which table."}
+    )
 
     invoice: Mapped[Invoice] = relationship(back_populates="lines")
     subscription: Mapped[Subscription | None] = relationship()
