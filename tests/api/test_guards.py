@@ -15,7 +15,6 @@ from app.services.callers import bearers
 from tests.api.conftest import TEST, Caller, NewCaller
 
 
-
 def make_key(**values: Any) -> tuple[ApiKey, str]:
     return keys.create("test", scopes=["usage:read"], actor=TEST, at=clock.now(), **values)
 
