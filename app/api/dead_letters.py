@@ -13,7 +13,7 @@ from app.api.envelope import instant_text, paginate, resource, success
 from app.api.guards import current_actor, guard
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
-from app.db import in_transaction
+from app.db import in_transaction, transaction
 from app.errors import Invalid
 from app.models import DeadLetter, JobRun
 from app.models.usage import DeadLetterStatus
@@ -68,8 +68,9 @@ def list_dead_letters(query: LettersQuery) -> Response:
     chosen = letter_choices.list_query(
         status=query.status, code=query.code, account=query.account, metric=query.metric, since=query.since
     )
-    rows, cursor = paginate(chosen, query, (DeadLetter.last_seen_at, DeadLetter.id))
-    return success(_letters(rows), next_cursor=cursor)
+    with transaction():
+        rows, cursor = paginate(chosen, query, (DeadLetter.last_seen_at, DeadLetter.id))
+        return success(_letters(rows), next_cursor=cursor)
 
 
 @blueprint.get("/<uuid:letter_id>")
@@ -77,9 +78,7 @@ def list_dead_letters(query: LettersQuery) -> Response:
 @endpoint("Show a dead letter", answers="dead_letter")
 def show_dead_letter(letter_id: UUID) -> Response:
     """The refused event, how it came where it was edited since, and why it was refused."""
-    need_staff(NOUN)
-    (shown,) = _letters([dead_letters.get(letter_id)])
-    return success(shown)
+    return _act(letter_id, lambda one: one)
 
 
 @blueprint.patch("/<uuid:letter_id>")
@@ -159,8 +158,7 @@ def discard_dead_letters(body: Chosen) -> Response:
 
 def _act(letter_id: UUID, act: Callable[[DeadLetter], DeadLetter]) -> Response:
     need_staff(NOUN)
-    letter = in_transaction(lambda: act(dead_letters.get(letter_id)))
-    (shown,) = _letters([letter])
+    (shown,) = in_transaction(lambda: _letters([act(dead_letters.get(letter_id))]))
     return success(shown)
 
 

@@ -16,6 +16,7 @@ from app.services import replays
 from tests import factories
 from tests.api.conftest import Caller, NewCaller
 from tests.auth.people import csrf_token, make_user, sign_in
+from tests.support.application import QueryCounter
 
 PATH = "/admin/dead-letters"
 
@@ -60,6 +61,18 @@ def test_letters_are_listed_by_metric_time_and_status(
     assert ids(**{"from": seen}) == ["e0", "e1", "e2", "e3", "x"]
     assert ids(**{"from": "2100-01-01T00:00:00Z"}) == ids(status="replayed") == []
     assert caller.get(PATH, status="lost").status_code == 400
+
+
+def test_a_page_of_letters_costs_the_same_however_many_they_are(
+    caller: Caller, session: Session, letters: list[DeadLetter], query_counter: QueryCounter
+) -> None:
+    costs = []
+    for limit in (1, 5):
+        session.commit()
+        with query_counter() as queries:
+            assert len(caller.get(PATH, limit=limit).json["data"]) == limit
+        costs.append(len(queries))
+    assert costs[0] == costs[1], queries
 
 
 def test_a_letter_is_mended_and_keeps_how_it_came(
