@@ -38,8 +38,10 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "refunded": (),
     },
     "subscription": {
-        "trialing": ("active", "ended"),
-        "active": ("ended",),
+        "scheduled": ("trialing", "active", "paused", "ended"),
+        "trialing": ("active", "paused", "ended"),
+        "active": ("paused", "ended"),
+        "paused": ("ended",),
         "ended": (),
     },
     "plan_version": {

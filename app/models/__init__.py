@@ -25,6 +25,7 @@ from app.models.invoices import (
 )
 from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFile
 from app.models.payments import Payment, WebhookMessage
+from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
@@ -57,6 +58,8 @@ __all__ = [
     "Metric",
     "OutboxMessage",
     "Payment",
+    "PlanMove",
+    "PlanMoveItem",
     "PlanVersion",
     "Posting",
     "PriceComponent",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -53,11 +54,21 @@ class Timing(StrEnum):
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription stands; `ended` is reached by cancelling or by a change of plan."""
+    """Where a segment of a subscription stands, for people: money goes by its dates alone."""
 
+    scheduled = "scheduled"
     trialing = "trialing"
     active = "active"
+    paused = "paused"
     ended = "ended"
+
+
+class Ending(StrEnum):
+    """Why a segment ends: another plan or version follows, it is paused, or the subscription is cancelled."""
+
+    change = "change"
+    pause = "pause"
+    cancel = "cancel"
 
 
 class Metric(Identified, Timestamped, Base):
@@ -185,12 +196,26 @@ class PriceComponent(Identified, Base):
         return self.name
 
 
+def _own_id(context: DefaultExecutionContext) -> UUID:
+    """Return the id of the row that is being made."""
+    own: UUID = context.get_current_parameters()["id"]  # type: ignore[no-untyped-call]
+    return own
+
+
 class Subscription(Identified, Timestamped, Base):
-    """An account on a pinned plan version from `start_at` until `end_at` (half-open; None is open-ended)."""
+    """A segment of a subscription: an account on one pinned plan version in the instants `[start_at, end_at)`
+    (None is open-ended).
+
+    A change of plan, and a pause that is over, ends a segment and begins another: `previous_id` names the one
+    before, `origin_id` the first of all (itself, for the first). `anchor_on` goes from one to the next, so an
+    anniversary never drifts. Until `trial_end_at`, a local midnight, nothing is charged.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
         CheckConstraint("end_at IS NULL OR end_at >= start_at", name="ends_after_start"),
+        CheckConstraint("(anchor = 'anniversary') = (anchor_on IS NOT NULL)", name="anniversary_has_a_day"),
+        CheckConstraint("(end_at IS NULL) = (ended_by IS NULL)", name="end_has_a_cause"),
         ExcludeConstraint(
             ("account_id", "="),
             ("plan_id", "="),
@@ -201,6 +226,8 @@ class Subscription(Identified, Timestamped, Base):
         Index("ix_subscriptions_account_id", "account_id"),
         Index("ix_subscriptions_plan_id", "plan_id"),
         Index("ix_subscriptions_plan_version_id", "plan_version_id"),
+        Index("ix_subscriptions_origin_id", "origin_id"),
+        Index("ix_subscriptions_previous_id", "previous_id"),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
@@ -210,10 +237,16 @@ class Subscription(Identified, Timestamped, Base):
         default=SubscriptionStatus.active, info={"readonly": True}
     )
     anchor: Mapped[Anchor] = mapped_column(default=Anchor.calendar)
+    anchor_on: Mapped[date | None] = mapped_column(info={"help": "The day that its billing periods start on."})
     start_at: Mapped[datetime]
     end_at: Mapped[datetime | None]
     trial_end_at: Mapped[datetime | None]
+    ended_by: Mapped[Ending | None]
     end_reason: Mapped[str | None]
+    origin_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscriptions.id", ondelete="RESTRICT"), default=_own_id
+    )
+    previous_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id", ondelete="RESTRICT"))
 
     account: Mapped[Account] = relationship()
     plan: Mapped[PricePlan] = relationship()

@@ -24,7 +24,7 @@ from app.ids import new_id
 from app.models import ChargePosition, Subscription, UsageDelta, Wallet
 from app.services import deductions, marks, rollups
 from app.services.deductions import UsageItem
-from app.services.rating import Place, Tariffs, period_of
+from app.services.rating import Place, Tariffs
 from app.services.rollups import Bucket, PlaceKey, Tally
 
 BATCH = 5_000
@@ -133,11 +133,14 @@ def adopt(subscription: Subscription) -> int:
     return rebuild(subscription.account_id, since=subscription.start_at)
 
 
-def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None) -> int:
+def rebuild(
+    account_id: UUID, *, since: datetime, at: datetime | None = None, repriced: bool = False
+) -> int:
     """Work out the charge positions of an account anew from its rollups; return how many changed.
 
     All periods that end after `since` are looked at. Call it after a subscription was made, moved or ended in
-    the past.
+    the past; `repriced` tells that its terms changed, so that what costs another price now is charged or
+    given back though no quantity moved.
     """
     db.session.flush()
     db.session.execute(LOCK_ALONE, {"kind": METERED_ACCOUNTS, "number": account_id.int % LOCKS})
@@ -146,7 +149,7 @@ def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None) ->
     coverages = tariffs.coverages(account_id)
     if not coverages:
         return 0
-    first = min(period_of(each.cycle, since).start for each in coverages)
+    first = min(each.period_at(since).start for each in coverages)
     found = rollups.tally(db.session.execute(rollups.rollups_of(account_id, first)), tariffs)
     wanted = {
         key: Addition(each.place, each.quantity, each.events)
@@ -154,6 +157,8 @@ def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None) ->
         if each.place.period.end > since
     }
     changes = _differences(wanted, _positions_since(account_id, since), tariffs)
+    if not repriced:
+        changes = {key: each for key, each in changes.items() if each.quantity or each.events}
     _charge(changes, _move(changes), at or clock.now())
     return len(changes)
 
@@ -200,9 +205,10 @@ def _differences(wanted: Additions, positions: Sequence[ChargePosition], tariffs
     for row in positions:
         key = (row.subscription_id, row.component_id, row.period_start)
         coverage = coverages[row.subscription_id]
-        place = Place(coverage, tariffs.prices[row.component_id], period_of(coverage.cycle, row.period_start))
+        price = coverage.priced(tariffs.prices[row.component_id], row.period_start)
+        place = Place(coverage, price, coverage.period_at(row.period_start))
         changes[key] = _difference(wanted.get(key) or Addition(place), row)
-    return {key: each for key, each in changes.items() if each.quantity or each.events}
+    return changes
 
 
 def _difference(wanted: Addition | Tally, held: Row[Any] | ChargePosition) -> Addition:
@@ -245,7 +251,7 @@ def _charge(additions: Additions, moved: Iterable[Row[Any]], at: datetime) -> No
         coverage, price, period = addition.place
         if not coverage.prepaid:
             continue
-        total = price.charge(row.quantity, row.events).amount
+        total = addition.place.charge(row.quantity, row.events).amount
         if total != row.charged_amount:
             charged.append((row.id, total))
             difference = quantize(total - row.charged_amount, coverage.currency)
