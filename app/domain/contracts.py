@@ -59,8 +59,8 @@ def true_up(commitment: Decimal, part: Fraction, charged: Decimal, currency: str
 class Remainders:
     """What is left of the charges of an invoice while one reduction after the other is taken.
 
-    Each sees what those before it have left. A share is split over the charges by running totals, so the parts
-    add up to the rounded whole and the last takes the remainder.
+    Each sees what those before it have left. A share is split over the charges by running totals, so the
+    parts add up to the rounded whole and the last takes the remainder.
     """
 
     def __init__(self, items: Iterable[Item], currency: str) -> None:

@@ -49,7 +49,8 @@ def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
             for price in prices:
                 due_at = period.start if price.timing is Timing.advance else period.end
                 if due_at <= until:
-                    found.append(_due(account, coverage, price, period, before))
+                    agreed = book.price_in(coverage, price.component_id, period.start)
+                    found.append(_due(account, coverage, agreed, period, before))
     return sorted(
         (one for one in found if one is not None), key=lambda one: (one.period.start, one.price.position)
     )

@@ -2,8 +2,8 @@
 rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from app.models import PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services import taxes
 from app.services.components import terms_of
-from app.services.rating import Tariffs
+from app.services.overrides import Override
+from app.services.rating import Coverage, Tariffs
 from app.services.taxes import Rates, Seller
 
 
@@ -26,7 +27,7 @@ class Price:
     """One component of a version in one currency, with its terms read.
 
     `charged_without_usage` tells that a period without usage costs something too: a minimum, a flat price, a
-    first tier that is charged for nothing.
+    first tier that is charged for nothing. `override_id` names the contract whose terms these are.
     """
 
     component_id: UUID
@@ -47,11 +48,17 @@ class Price:
     metric_code: str | None
     unit: str | None
     charged_without_usage: bool
+    override_id: UUID | None = None
 
     def charge(self, quantity: Decimal, events: int) -> Charge:
         """Return what a whole period with this usage costs."""
         usage = Usage(quantity, count=events)
         return price(self.terms, usage, self.currency, charge_zero_first_tier=self.charge_zero_first_tier)
+
+    def under(self, contract: Override) -> "Price":
+        """Return this price with the terms of a contract."""
+        own = replace(self, terms=contract.terms, override_id=contract.id)
+        return replace(own, charged_without_usage=bool(own.charge(Decimal(0), 0).amount))
 
 
 class PriceBook:
@@ -75,6 +82,21 @@ class PriceBook:
     def price(self, version_id: UUID, component_id: UUID) -> Price:
         """Return one price of a version."""
         return next(one for one in self.of(version_id) if one.component_id == component_id)
+
+    def in_period(self, coverage: Coverage, period_start: datetime) -> tuple[Price, ...]:
+        """Return the prices of a subscription in the period that starts then, its contract's terms among
+        them.
+        """
+        listed = self.of(coverage.version_id)
+        if not coverage.overrides:
+            return listed
+        found = ((one, coverage.override_of(one.component_id, period_start)) for one in listed)
+        return tuple(one if contract is None else one.under(contract) for one, contract in found)
+
+    def price_in(self, coverage: Coverage, component_id: UUID, period_start: datetime) -> Price:
+        """Return one price of a subscription in the period that starts then."""
+        prices = self.in_period(coverage, period_start)
+        return next(one for one in prices if one.component_id == component_id)
 
     def seller(self, on: date) -> Seller:
         """Return who issues documents on a day.

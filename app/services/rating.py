@@ -4,7 +4,7 @@ a run."""
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -17,10 +17,14 @@ from app.db import db
 from app.domain import rating
 from app.domain.aggregations import aggregations
 from app.domain.periods import Cycle, Period, local_date, period_containing
-from app.domain.pricing import Charge, Terms, Usage, parse_terms, price
+from app.domain.pricing import Charge, Row, Terms, Usage, parse_terms, price
 from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
 from app.models.customers import BillingMode
-from app.models.plans import Anchor, ComponentKind
+from app.models.plans import ComponentKind
+from app.services import overrides
+from app.services.overrides import Override
+
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class UsagePrice:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A subscription as rating sees it: the instants `[start_at, end_at)` of an account under one plan
-    version."""
+    """A segment of a subscription as rating sees it: the instants `[start_at, end_at)` of an account under
+    one plan version; until `trial_end_at` for nothing. `origin_id` is the same for all segments of one
+    subscription: what is agreed for it, and outlives a pause, hangs there."""
 
     subscription_id: UUID
     account_id: UUID
@@ -64,10 +69,37 @@ class Coverage:
     cycle: Cycle
     currency: str
     prepaid: bool
+    trial_end_at: datetime | None
+    origin_id: UUID
+    overrides: tuple[Override, ...] = ()
 
     def holds(self, bucket_at: datetime) -> bool:
         """True when usage of the bucket starting then falls under this subscription."""
         return self.start_at <= bucket_at and (self.end_at is None or bucket_at < self.end_at)
+
+    def in_trial(self, instant: datetime) -> bool:
+        """True when nothing is charged at that instant."""
+        return self.trial_end_at is not None and instant < self.trial_end_at
+
+    def period_at(self, instant: datetime) -> Period:
+        """Return the billing period that holds an instant. The end of a trial cuts one in two, so that usage
+        for nothing and usage that is charged are never counted together."""
+        whole, cut = period_of(self.cycle, instant), self.trial_end_at
+        if cut is None or not whole.start < cut < whole.end:
+            return whole
+        on = local_date(cut, self.cycle.zone_name)
+        if instant < cut:
+            return Period(whole.start, cut, whole.start_on, on)
+        return Period(cut, whole.end, on, whole.end_on)
+
+    def override_of(self, component_id: UUID, period_start: datetime) -> Override | None:
+        """Return the terms that the contract sets for a component in the period starting then."""
+        return next((each for each in self.overrides if each.holds(component_id, period_start)), None)
+
+    def priced(self, listed: UsagePrice, period_start: datetime) -> UsagePrice:
+        """Return a price of the plan as it is for this subscription in the period starting then."""
+        own = self.override_of(listed.id, period_start) if self.overrides else None
+        return listed if own is None else replace(listed, terms=own.terms)
 
 
 class Place(NamedTuple):
@@ -82,17 +114,22 @@ class Place(NamedTuple):
         """The key of the charge position: subscription, component, start of the period."""
         return self.coverage.subscription_id, self.price.id, self.period.start
 
+    def charge(self, quantity: Decimal, events: int) -> Charge:
+        """Return what this cumulative usage costs so far: nothing in a trial."""
+        if self.coverage.in_trial(self.period.start):
+            return for_nothing(quantity)
+        return self.price.charge(quantity, events)
+
+
+def for_nothing(quantity: Decimal) -> Charge:
+    """Return the price of usage in a trial: 0, with a row that says why."""
+    return Charge(NOTHING, NOTHING, (Row("trial", 0, quantity, NOTHING, NOTHING, NOTHING),))
+
 
 @lru_cache(maxsize=65536)
 def period_of(cycle: Cycle, bucket_at: datetime) -> Period:
     """Return the billing period that holds a bucket; buckets come again and again."""
     return period_containing(bucket_at, cycle)
-
-
-def cycle_of(anchor: Anchor, start_at: datetime, timezone: str, interval: str) -> Cycle:
-    """Return how the time of a subscription is cut into billing periods."""
-    anchor_on = local_date(start_at, timezone) if anchor is Anchor.anniversary else None
-    return Cycle(interval, timezone, anchor_on)
 
 
 class Tariffs:
@@ -134,7 +171,8 @@ class Tariffs:
         if found is None:
             return None
         coverage = covering[found[0]]
-        return Place(coverage, found[1], period_of(coverage.cycle, bucket_at))
+        period = coverage.period_at(bucket_at)
+        return Place(coverage, coverage.priced(found[1], period.start), period)
 
     def _match(
         self, covering: list[Coverage], metric_id: UUID, dimensions: str
@@ -157,7 +195,9 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
             Subscription.plan_version_id,
             Subscription.start_at,
             Subscription.end_at,
-            Subscription.anchor,
+            Subscription.anchor_on,
+            Subscription.trial_end_at,
+            Subscription.origin_id,
             PlanVersion.interval,
             Account.timezone,
             Account.currency,
@@ -168,9 +208,11 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
         .where(Subscription.account_id.in_(account_ids))
         .order_by(Subscription.start_at, Subscription.id)
     )
+    rows = db.session.execute(query).all()
+    contracts = overrides.of({row.origin_id for row in rows}) if rows else {}
     found: defaultdict[UUID, list[Coverage]] = defaultdict(list)
-    for row in db.session.execute(query):
-        cycle = cycle_of(row.anchor, row.start_at, row.timezone, row.interval)
+    for row in rows:
+        cycle = Cycle(row.interval, row.timezone, row.anchor_on)
         prepaid = row.billing_mode is BillingMode.prepaid
         coverage = Coverage(
             row.id,
@@ -181,6 +223,9 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
             cycle,
             row.currency,
             prepaid,
+            row.trial_end_at,
+            row.origin_id,
+            contracts.get(row.origin_id, ()),
         )
         found[row.account_id].append(coverage)
     return found

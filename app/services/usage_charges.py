@@ -43,7 +43,7 @@ def due(account: Account, until: datetime, *, billed_until: datetime | None, boo
     found = []
     for position in positions:
         coverage = coverages[position.subscription_id]
-        price = book.price(coverage.version_id, position.component_id)
+        price = book.price_in(coverage, position.component_id, position.period_start)
         one = _due(account, coverage, position, price, billed_until, evidence.get(key_of(position)))
         if one is not None:
             found.append(one)
@@ -158,14 +158,7 @@ def _cover_periods_without_usage(
     """Make the missing positions of components that cost something also where nothing was used."""
     rows = []
     for coverage in coverages:
-        prices = [
-            price
-            for price in book.of(coverage.version_id)
-            if price.kind is ComponentKind.usage
-            and price.charged_without_usage
-            and price.currency == coverage.currency
-        ]
-        for period in periods_between(coverage.start_at, until, coverage.cycle) if prices else ():
+        for period in periods_between(coverage.start_at, until, coverage.cycle):
             if period.end > until or not share(period, *covered_days(coverage, period)):
                 continue
             rows += [
@@ -178,7 +171,10 @@ def _cover_periods_without_usage(
                     "period_end": period.end,
                     "currency": coverage.currency,
                 }
-                for price in prices
+                for price in book.in_period(coverage, period.start)
+                if price.kind is ComponentKind.usage
+                and price.charged_without_usage
+                and price.currency == coverage.currency
             ]
     if rows:
         db.session.execute(insert(ChargePosition).on_conflict_do_nothing(), rows)
