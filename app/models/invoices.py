@@ -44,9 +44,7 @@ class InvoiceOrigin(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line charges for. `adjustment` is late usage of an invoiced period; the last four come from a
-    contract: what is missing to a commitment, and what is taken off.
-    """
+    """What a line charges for: `adjustment` is late usage of an invoiced period, the last four a contract's."""
 
     usage = "usage"
     fixed = "fixed"
@@ -290,9 +288,7 @@ class InvoiceLine(Identified, Base):
     component_id: Mapped[UUID | None] = mapped_column(ForeignKey("price_components.id", ondelete="RESTRICT"))
     breakdown: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     events_hash: Mapped[str | None]
-    source_id: Mapped[UUID | None] = mapped_column(
-        info={"help": "The part of a contract behind the line: its kind tells of which table."}
-    )
+    source_id: Mapped[UUID | None] = mapped_column(info={"help": "The part of a contract behind the line."})
 
     invoice: Mapped[Invoice] = relationship(back_populates="lines")
     subscription: Mapped[Subscription | None] = relationship()
