@@ -8,7 +8,6 @@ period paid in advance gets the rest back.
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,7 +16,7 @@ from app.db import db, lock
 from app.domain.invoicing import describe
 from app.domain.money import plain
 from app.domain.periods import Period, local_date, periods_between
-from app.domain.proration import prorate, share
+from app.domain.proration import share, split
 from app.models import Account, Invoice, InvoiceLine, Subscription
 from app.models.invoices import InvoiceStatus, LineKind
 from app.models.plans import ComponentKind, Timing
@@ -27,7 +26,8 @@ from app.services.rating import Coverage
 
 NOTHING = Decimal(0)
 ONE = Decimal(1)
-WHOLE = Fraction(1)
+# Which segment is charged a fee that is not prorated, by subscription, component and period.
+Wholes = dict[Key, UUID]
 UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 
 
@@ -43,6 +43,7 @@ def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
     lock(Subscription, [coverage.subscription_id for coverage, prices in fees if prices])
     before = invoiced(account.id)
     found = []
+    whole = Wholes()
     for coverage, prices in fees:
         # A fee in advance is due at the very instant at which its period starts.
         for period in periods_between(coverage.start_at, until + timedelta.resolution, coverage.cycle):
@@ -50,7 +51,8 @@ def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
                 due_at = period.start if price.timing is Timing.advance else period.end
                 if due_at <= until:
                     agreed = book.price_in(coverage, price.component_id, period.start)
-                    found.append(_due(account, coverage, agreed, period, before))
+                    wanted = fee_of(coverage, agreed, period, whole)
+                    found.append(_due(coverage, agreed, period, wanted, before))
     return sorted(
         (one for one in found if one is not None), key=lambda one: (one.period.start, one.price.position)
     )
@@ -74,14 +76,31 @@ def invoiced(account_id: UUID) -> dict[Key, Decimal]:
 
 
 def covered_days(coverage: Coverage, period: Period) -> tuple[date, date]:
-    """Return the local days `[first, after)` of a period that a subscription covers; the day on which it ends
-    belongs to what follows it.
+    """Return the local days `[first, after)` of a period that a subscription pays for; the day on which it
+    ends belongs to what follows it, and those of a trial are free.
     """
     zone_name = coverage.cycle.zone_name
-    first = max(period.start_on, local_date(coverage.start_at, zone_name))
+    paid_from = max(coverage.start_at, coverage.trial_end_at or coverage.start_at)
+    first = max(period.start_on, local_date(paid_from, zone_name))
     if coverage.end_at is None:
         return first, period.end_on
     return first, max(first, min(period.end_on, local_date(coverage.end_at, zone_name)))
+
+
+def fee_of(coverage: Coverage, price: Price, period: Period, whole: Wholes) -> Decimal:
+    """Return what a fee comes to for the days of a period that a segment covers.
+
+    It is what the price of the days until its end exceeds that of the days until its start, each rounded:
+    so the segments of a period add up to its whole price to the last paisa, however often it is cut. A fee
+    that is not prorated is charged whole, once per subscription and period: `whole` remembers for which.
+    """
+    first, after = covered_days(coverage, period)
+    part = share(period, first, after)
+    full = price.charge(NOTHING, 0).amount
+    if price.prorated or not part:
+        return split(full, (share(period, period.start_on, first), part), price.currency)[1]
+    key = (coverage.origin_id, price.component_id, period.start)
+    return full if whole.setdefault(key, coverage.subscription_id) == coverage.subscription_id else NOTHING
 
 
 def _fees(coverage: Coverage, book: PriceBook) -> Sequence[Price]:
@@ -93,12 +112,9 @@ def _fees(coverage: Coverage, book: PriceBook) -> Sequence[Price]:
 
 
 def _due(
-    account: Account, coverage: Coverage, price: Price, period: Period, before: dict[Key, Decimal]
+    coverage: Coverage, price: Price, period: Period, wanted: Decimal, before: dict[Key, Decimal]
 ) -> Due | None:
     first, after = covered_days(coverage, period)
-    part = share(period, first, after)
-    whole = price.charge(NOTHING, 0).amount
-    wanted = prorate(whole, part if price.prorated or not part else WHOLE, price.currency)
     asked = before.get((coverage.subscription_id, price.component_id, period.start), NOTHING)
     amount = wanted - asked
     if not amount:

@@ -5,7 +5,7 @@ difference only. Nothing is dropped, and no issued invoice changes.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 
@@ -24,7 +24,7 @@ from app.models.plans import ComponentKind
 from app.services.charges import Due, Key, invoiced_row, period_between
 from app.services.fee_charges import covered_days
 from app.services.price_book import Price, PriceBook
-from app.services.rating import Coverage
+from app.services.rating import Coverage, for_nothing
 from app.services.rollups import Tally, rollups_of
 
 NOTHING = Decimal(0)
@@ -77,7 +77,8 @@ def _due(
     billed_until: datetime | None,
     evidence: tuple[Decimal, str] | None,
 ) -> Due | None:
-    charge = price.charge(position.quantity, position.events)
+    in_trial = coverage.in_trial(position.period_start)
+    charge = for_nothing(position.quantity) if in_trial else price.charge(position.quantity, position.events)
     amount = charge.amount - position.invoiced_amount
     quantity = position.quantity - position.invoiced_quantity
     if not amount and not quantity:
@@ -161,17 +162,18 @@ def _cover_periods_without_usage(
         for period in periods_between(coverage.start_at, until, coverage.cycle):
             if period.end > until or not share(period, *covered_days(coverage, period)):
                 continue
+            paid = coverage.period_at(period.end - timedelta.resolution)
             rows += [
                 {
                     "id": new_id(),
                     "account_id": account.id,
                     "subscription_id": coverage.subscription_id,
                     "component_id": price.component_id,
-                    "period_start": period.start,
-                    "period_end": period.end,
+                    "period_start": paid.start,
+                    "period_end": paid.end,
                     "currency": coverage.currency,
                 }
-                for price in book.in_period(coverage, period.start)
+                for price in book.in_period(coverage, paid.start)
                 if price.kind is ComponentKind.usage
                 and price.charged_without_usage
                 and price.currency == coverage.currency
