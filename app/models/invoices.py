@@ -44,7 +44,7 @@ class InvoiceOrigin(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line charges for: `adjustment` is late usage of an invoiced period, the last four a contract's."""
+    """What a line charges for: `adjustment` is late usage of an invoiced period, the last four a deal's."""
 
     usage = "usage"
     fixed = "fixed"

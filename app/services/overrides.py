@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db import db
 from app.domain.pricing import Terms, parse_terms
@@ -29,8 +30,15 @@ class Override:
         return started and (self.end_at is None or period_start < self.end_at)
 
 
+def exist(origin: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Return the condition that a subscription, named by its first segment, has own terms at some time."""
+    return exists().where(TermsOverride.subscription_id == origin)
+
+
 def of(origins: Collection[UUID]) -> dict[UUID, tuple[Override, ...]]:
     """Return the overrides of these subscriptions, each named by its first segment."""
+    if not origins:
+        return {}
     found: defaultdict[UUID, list[Override]] = defaultdict(list)
     query = select(TermsOverride).where(TermsOverride.subscription_id.in_(origins))
     for row in db.session.scalars(query.order_by(TermsOverride.start_at)):

@@ -202,6 +202,7 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
             Account.timezone,
             Account.currency,
             Account.billing_mode,
+            overrides.exist(Subscription.origin_id).label("has_own_terms"),
         )
         .join(Account, Account.id == Subscription.account_id)
         .join(PlanVersion, PlanVersion.id == Subscription.plan_version_id)
@@ -209,7 +210,7 @@ def _read_coverages(account_ids: Collection[UUID]) -> dict[UUID, list[Coverage]]
         .order_by(Subscription.start_at, Subscription.id)
     )
     rows = db.session.execute(query).all()
-    contracts = overrides.of({row.origin_id for row in rows}) if rows else {}
+    contracts = overrides.of({row.origin_id for row in rows if row.has_own_terms})
     found: defaultdict[UUID, list[Coverage]] = defaultdict(list)
     for row in rows:
         cycle = Cycle(row.interval, row.timezone, row.anchor_on)

@@ -224,7 +224,10 @@ def _coupons() -> None:
         _refers("coupon_redemptions", "account_id", "accounts"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_coupon_redemptions")),
         sa.UniqueConstraint(
-            "coupon_id", "account_id", "number", name=op.f("uq_coupon_redemptions_coupon_id")
+            "coupon_id",
+            "account_id",
+            "number",
+            name=op.f("uq_coupon_redemptions_coupon_id_account_id_number"),
         ),
     )
     op.create_index("ix_coupon_redemptions_account_id", "coupon_redemptions", ["account_id"])
