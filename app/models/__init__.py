@@ -27,6 +27,7 @@ from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFi
 from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
+from app.models.simulations import SimulatedAccount, Simulation
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
 from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
@@ -65,6 +66,8 @@ __all__ = [
     "PriceComponent",
     "PricePlan",
     "SellerRegistration",
+    "SimulatedAccount",
+    "Simulation",
     "StoredFile",
     "Subscription",
     "TaxRate",
