@@ -147,9 +147,14 @@ def subscription(row: Subscription) -> dict[str, Any]:
         "version": row.version.number,
         "status": row.status,
         "anchor": row.anchor,
+        "anchor_on": row.anchor_on.isoformat() if row.anchor_on else None,
         "start_at": instant_text(row.start_at),
         "end_at": instant_text(row.end_at),
+        "trial_end_at": instant_text(row.trial_end_at),
+        "ended_by": row.ended_by,
         "end_reason": row.end_reason,
+        "origin_id": str(row.origin_id),
+        "previous_id": str(row.previous_id) if row.previous_id else None,
     }
     links = {"account": related("account", row.account_id), "plan": related("plan", row.plan_id)}
     return resource("subscription", row.id, attributes, links)

@@ -237,7 +237,9 @@ class Subscription(Identified, Timestamped, Base):
         default=SubscriptionStatus.active, info={"readonly": True}
     )
     anchor: Mapped[Anchor] = mapped_column(default=Anchor.calendar)
-    anchor_on: Mapped[date | None] = mapped_column(info={"help": "The day that its billing periods start on."})
+    anchor_on: Mapped[date | None] = mapped_column(
+        info={"help": "The day that its billing periods start on."}
+    )
     start_at: Mapped[datetime]
     end_at: Mapped[datetime | None]
     trial_end_at: Mapped[datetime | None]

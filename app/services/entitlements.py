@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import aliased, joinedload
 
 from app.db import db
 from app.domain.aggregations import Window
 from app.domain.periods import calendar_month, local_date
 from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription, UsageRollup
 from app.models.customers import AccountStatus, BillingMode, CustomerStatus
+from app.models.plans import Ending
 from app.models.wallets import WalletStatus
 from app.services import rollups, wallets
 from app.services.movements import available_in
@@ -32,20 +35,22 @@ class Entitlement:
 def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
     """Tell whether the account may use the metric at `at`.
 
-    Denied for `account_suspended`, `no_subscription`, `not_in_plan`, `limit_reached`, and, where the plan
-    suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always counted
-    and owed. Nothing of it is read from a cache.
+    Denied for `account_suspended`, `paused`, `no_subscription`, `not_in_plan`, `limit_reached`, and, where
+    the plan suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always
+    counted and owed. `trialing` allows what is charged nothing for. Nothing of it is read from a cache.
     """
     wallet = wallets.find_for(account) if account.billing_mode is BillingMode.prepaid else None
     remaining = None if wallet is None else available_in(wallet)
     if account.status is not AccountStatus.active or account.customer.status is not CustomerStatus.active:
         return Entitlement(False, "account_suspended", remaining)
-    versions = _versions(account, at)
+    covering = _covering(account, at)
+    versions = [each.version for each in covering]
     if not versions:
-        return Entitlement(False, "no_subscription", remaining)
+        return Entitlement(False, "paused" if _is_paused(account, at) else "no_subscription", remaining)
     if not _priced(versions, account, metric):
         return Entitlement(False, "not_in_plan", remaining)
-    prepaid = account.billing_mode is BillingMode.prepaid
+    in_trial = all(each.trial_end_at is not None and at < each.trial_end_at for each in covering)
+    prepaid = account.billing_mode is BillingMode.prepaid and not in_trial
     if prepaid and any(version.suspend_when_empty for version in versions):
         usable = wallet is not None and wallet.status is WalletStatus.active and wallet.receivable == 0
         if not usable or remaining is None or remaining <= ZERO:
@@ -53,7 +58,7 @@ def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
     rest = _rest_of_limit(account, metric, at)
     if rest is not None and rest <= ZERO:
         return Entitlement(False, "limit_reached", remaining, ZERO)
-    return Entitlement(True, "ok", remaining, rest)
+    return Entitlement(True, "trialing" if in_trial else "ok", remaining, rest)
 
 
 def _rest_of_limit(account: Account, metric: Metric, at: datetime) -> Decimal | None:
@@ -73,17 +78,41 @@ def _rest_of_limit(account: Account, metric: Metric, at: datetime) -> Decimal | 
     return Decimal(str(limit)) - rollups.quantity_of(metric.aggregation, total, states, window)
 
 
-def _versions(account: Account, at: datetime) -> list[PlanVersion]:
+def _covering(account: Account, at: datetime) -> list[Subscription]:
     query = (
-        select(PlanVersion)
-        .join(Subscription, Subscription.plan_version_id == PlanVersion.id)
+        select(Subscription)
         .where(
             Subscription.account_id == account.id,
             Subscription.start_at <= at,
             or_(Subscription.end_at.is_(None), Subscription.end_at > at),
         )
+        .options(joinedload(Subscription.version, innerjoin=True))
     )
     return list(db.session.scalars(query))
+
+
+def _is_paused(account: Account, at: datetime) -> bool:
+    """True when a subscription of the account, which nothing covers at `at`, rests by then."""
+    query = select(Subscription.id).where(
+        Subscription.account_id == account.id,
+        Subscription.start_at < Subscription.end_at,
+        Subscription.end_at <= at,
+        Subscription.ended_by == Ending.pause,
+        ~_follower(at).exists(),
+    )
+    return bool(db.session.scalar(select(query.exists())))
+
+
+def _follower(at: datetime) -> Select[Any]:
+    """Return the segments that begin after a pause and by `at`."""
+    later = aliased(Subscription)
+    return select(later.id).where(
+        later.origin_id == Subscription.origin_id,
+        later.start_at >= Subscription.end_at,
+        later.start_at <= at,
+        later.id != Subscription.id,
+        or_(later.end_at.is_(None), later.end_at > later.start_at),
+    )
 
 
 def _priced(versions: list[PlanVersion], account: Account, metric: Metric) -> bool:
