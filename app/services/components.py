@@ -17,6 +17,7 @@ from app.domain.errors import RuleBroken
 from app.domain.money import exponent
 from app.domain.pricing import Terms, Usage, parse_terms, price, terms_json
 from app.domain.quotes import parse_filters
+from app.errors import FieldError
 from app.models import Metric, PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services import inputs
@@ -34,24 +35,45 @@ def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
     """Return the components that wire objects describe, in their order, not yet belonging to a version.
 
     Raises:
-        Invalid: with the field at fault, such as `/components/0/tiers/1/up_to`: an unknown metric or model,
-            terms that the model refuses or that look at single events (a period's usage is a total), a
-            dimension the metric lacks, two components with one code or for the same usage.
+        Invalid: with the first field at fault of each component, such as `/components/0/tiers/1/up_to`: an
+            unknown metric or model, terms that the model refuses or that look at single events (a period's
+            usage is a total), a dimension the metric lacks; two components with one code or for the same
+            usage; one code that means another thing in another currency.
     """
     with refusals():
         if not isinstance(prices, list | tuple) or len(prices) > MOST_COMPONENTS:
             raise RuleBroken("/components", "not_a_list", f"A list of at most {MOST_COMPONENTS} is needed.")
         metrics = _metrics(prices)
         made: list[PriceComponent] = []
+        problems: list[FieldError] = []
         for n, row in enumerate(prices):
-            made.append(_component(row, n, metrics, taken={(one.code, one.currency) for one in made}))
+            try:
+                made.append(_component(row, n, metrics, taken={(one.code, one.currency) for one in made}))
+            except RuleBroken as broken:
+                problems.append(FieldError(broken.pointer, broken.code, broken.message))
+        inputs.raise_all(problems)
         _check_distinct(made)
+        _check_one_meaning(made)
     return made
 
 
 def terms_of(component: PriceComponent) -> Terms:
     """Return the terms of a stored component."""
     return parse_terms(component.model, component.terms)
+
+
+def read_terms(component: PriceComponent, row: Mapping[str, Any], at: str) -> Terms:
+    """Return other terms for a component, from a wire object `{"model"?, …the fields of the model…}`; without
+    a model it is the component's.
+
+    Raises:
+        RuleBroken: with the field under `at`: what the model refuses, what a period's total cannot be priced
+            by, or another model than `flat` for a fixed fee.
+    """
+    terms = _terms({"model": component.model, **row}, at)
+    _check_model(component.kind, terms, at)
+    _check_priceable(terms, component.currency, at)
+    return terms
 
 
 def as_price(component: PriceComponent) -> dict[str, Any]:
@@ -111,10 +133,7 @@ def _component(
     kind = ComponentKind.usage if metric else ComponentKind.fixed
     if row.get("kind") not in (None, kind):
         raise RuleBroken(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
-    if kind is ComponentKind.fixed and terms.model != "flat":
-        raise RuleBroken(
-            f"{at}/model", "mismatch", "A fixed fee has the model `flat`; for usage name the metric."
-        )
+    _check_model(kind, terms, at)
     named = row.get("code") or _free_code(metric.code if metric else "fee", currency, taken)
     return PriceComponent(
         code=code(named, f"{at}/code"),
@@ -154,6 +173,13 @@ def _terms(row: Mapping[str, Any], at: str) -> Terms:
     return parse_terms(row.get("model", ""), stated, pointer=at)
 
 
+def _check_model(kind: ComponentKind, terms: Terms, at: str) -> None:
+    if kind is ComponentKind.fixed and terms.model != "flat":
+        raise RuleBroken(
+            f"{at}/model", "mismatch", "A fixed fee has the model `flat`; for usage name the metric."
+        )
+
+
 def _check_priceable(terms: Terms, currency: str, at: str) -> None:
     try:
         price(terms, Usage(Decimal(1), count=1), currency)
@@ -186,3 +212,20 @@ def _check_distinct(made: Sequence[PriceComponent]) -> None:
                 message = f"{component.metric.code} is priced twice for the same dimension values."
                 raise RuleBroken(f"{at}/metric", "duplicate", message)
             usages.add(usage)
+
+
+def _check_one_meaning(made: Sequence[PriceComponent]) -> None:
+    """Refuse a code that is for one thing in one currency and for another in the next."""
+    first: dict[str, PriceComponent] = {}
+    for n, component in enumerate(made):
+        other = first.setdefault(component.code, component)
+        for name, differs in (
+            ("metric", component.metric is not other.metric),
+            ("filters", component.filters != other.filters),
+        ):
+            if differs:
+                message = (
+                    f"{component.code} has other {'usage' if name == 'metric' else 'dimension values'} in "
+                    f"{other.currency} than in {component.currency}: give it another code."
+                )
+                raise RuleBroken(f"/components/{n}/{name}", "currency_mismatch", message)

@@ -13,15 +13,14 @@ from app.db import db, lock
 from app.domain.errors import RuleBroken
 from app.domain.periods import local_date
 from app.domain.states import move
-from app.errors import Conflict, Frozen, Invalid, NotFound
+from app.errors import Conflict, Frozen, NotFound
 from app.models import PlanVersion, PriceComponent, PricePlan
 from app.models.plans import Interval, VersionStatus
 from app.permissions import Actor
-from app.services import audit, components, inputs
+from app.services import audit, components, inputs, plan_contents, publication
 from app.services.inputs import optional, refusals, text
 from app.services.metrics import code
-
-INDIA_TIME = "Asia/Kolkata"
+from app.services.publication import INDIA_TIME
 
 
 def a_day(value: Any, pointer: str) -> date:
@@ -81,10 +80,11 @@ def add_version(
     values: Mapping[str, Any] | None = None,
     *,
     prices: Sequence[Mapping[str, Any]] | None = None,
+    base: PlanVersion | None = None,
     actor: Actor,
 ) -> PlanVersion:
-    """Add a draft version to a plan; without `prices` it starts with the components of the last version, and
-    so do the attributes that `values` leaves out (but not the day it takes effect).
+    """Add a draft version to a plan; without `prices` it starts with the components of `base`, by default the
+    last version, and so do the attributes that `values` leaves out (but not the day it takes effect).
 
     Raises:
         Invalid: with the attribute that cannot be used.
@@ -93,12 +93,60 @@ def add_version(
     last = db.session.scalar(
         select(PlanVersion).where(PlanVersion.plan_id == plan.id).order_by(PlanVersion.number.desc()).limit(1)
     )
-    inherited = (
-        {name: getattr(last, name) for name in VERSION_READERS if name != "effective_on"} if last else {}
+    base = base or last
+    version = _new_version(
+        plan, last.number + 1 if last else 1, {**(_inherited(base) if base else {}), **(values or {})}
     )
-    version = _new_version(plan, last.number + 1 if last else 1, {**inherited, **(values or {})})
-    _replace(version, components.as_prices(last) if prices is None and last else prices or ())
+    _replace(version, components.as_prices(base) if prices is None and base else prices or ())
     audit.record(actor, "plan_version.created", version, summary=f"{version.label} was drafted")
+    return version
+
+
+def clone(version: PlanVersion, values: Mapping[str, Any], *, actor: Actor) -> PricePlan:
+    """Make another plan, its draft first version with the components and the attributes of `version` (but not
+    the day it takes effect). `values` are the attributes of the plan; its code is needed.
+
+    Raises:
+        Invalid, Conflict: as `create`.
+    """
+    own = {"name": version.plan.name, "description": version.plan.description, **values}
+    return create(own, version=_inherited(version), prices=components.as_prices(version), actor=actor)
+
+
+def update_version(
+    version: PlanVersion,
+    values: Mapping[str, Any],
+    *,
+    prices: Sequence[Mapping[str, Any]] | None = None,
+    seen: str | None = None,
+    actor: Actor,
+) -> PlanVersion:
+    """Change a draft: the attributes that `values` states, and with `prices` all components. `seen` is the
+    `plan_contents.mark` of what the editor had before its eyes.
+
+    Raises:
+        Frozen: the version is not a draft.
+        Conflict: it is no longer what was seen.
+        Invalid: with every field that cannot be used.
+    """
+    (version,) = lock(PlanVersion, [version.id])
+    _check_draft(version)
+    if seen is not None and seen != plan_contents.mark(version):
+        raise Conflict("Somebody else changed this draft since you opened it. Load it again to see how.")
+    before = plan_contents.of(version)
+    for name, value in inputs.read(values, VERSION_READERS).items():
+        setattr(version, name, value)
+    if prices is not None:
+        _replace(version, prices)
+    db.session.flush()
+    audit.record(
+        actor,
+        "plan_version.edited",
+        version,
+        summary=f"The draft {version.label} was edited",
+        before=before,
+        after=plan_contents.of(version),
+    )
     return version
 
 
@@ -128,16 +176,16 @@ def publish(version: PlanVersion, *, at: datetime, actor: Actor) -> PlanVersion:
     """Freeze a draft version and offer it from its effective day on; one published already stays as it is.
 
     Raises:
-        Invalid: it has no component.
+        Invalid: it has no component, a currency lacks one, or its days clash with another version's.
         IllegalTransition: it is retired.
     """
     (version,) = lock(PlanVersion, [version.id])
     if version.status is VersionStatus.published:
         return version
-    if not version.components:
-        raise Invalid.at("/components", "A version without prices cannot be published.", code="required")
     with refusals():
-        version.status = VersionStatus(move("plan_version", version.status, VersionStatus.published))
+        published = VersionStatus(move("plan_version", version.status, VersionStatus.published))
+    publication.check(version, at)
+    version.status = published
     version.published_at = at
     audit.record(actor, "plan_version.published", version, at=at, summary=f"{version.label} was published")
     return version
@@ -221,6 +269,10 @@ def _new_version(plan: PricePlan, number: int, values: Mapping[str, Any]) -> Pla
     db.session.add(version)
     db.session.flush()
     return version
+
+
+def _inherited(version: PlanVersion) -> dict[str, Any]:
+    return {name: getattr(version, name) for name in VERSION_READERS if name != "effective_on"}
 
 
 def _check_draft(version: PlanVersion) -> None:
