@@ -5,24 +5,29 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
 
-from app.domain.errors import RuleBroken
+from app.domain.errors import MixedCurrencies, RuleBroken
 from app.domain.money import EXACT, exponent, parse_amount, parse_decimal, plain, quantize, zero
 from app.domain.pricing import Charge, Terms, Usage, parse_terms, price
-from app.domain.rating import match
+from app.domain.rating import by_group, dimension_values, match
 
 MOST_ENTRIES = 100
 MOST_EVENTS = 10_000
-_BESIDE_TERMS = frozenset({"metric", "model", "filters"})
+_BESIDE_TERMS = frozenset({"code", "currency", "filters", "group_by", "metric", "model"})
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A price asked about: the metric and dimension values it is for, its terms, its place in the request."""
+    """A price asked about: the metric and dimension values it is for, its terms, its place in the request.
+
+    With `group_by` each value of that dimension is priced by itself: its own tiers, free units and limits.
+    """
 
     metric: str | None
     filters: Mapping[str, Any]
     terms: Terms
     position: int
+    code: str | None = None
+    group_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Entry:
     """Usage asked about: how much of a metric with some dimension values, as a sum or event by event."""
 
     metric: str
-    dimensions: Mapping[str, Any]
+    dimensions: Mapping[str, str]
     usage: Usage
     pointer: str
 
@@ -44,7 +49,8 @@ def quote(
     *,
     charge_zero_first_tier: bool = False,
 ) -> dict[str, Any]:
-    """Return the attributes of a quote from the wire objects of API.md §5, one line per component.
+    """Return the attributes of a quote from the wire objects of API.md §5: one line per component, or per
+    value that was used of the dimension by which a component is grouped.
 
     `subtotal` is the sum of the rounded lines, `minimum_true_up` what the minimum adds, `maximum_reduction`
     what the maximum takes.
@@ -53,7 +59,7 @@ def quote(
         RuleBroken: with the pointer of the field that is at fault, such as `/components/0/tiers/1/up_to`.
     """
     exponent(currency)
-    parsed = _components(components)
+    parsed = _components(components, currency)
     entries = [_entry(row, f"/usage/{n}") for n, row in enumerate(_rows(usage, "/usage"))]
     least = None if minimum is None else parse_amount(minimum, currency, pointer="/minimum", allow_zero=True)
     most = None if maximum is None else parse_amount(maximum, currency, pointer="/maximum", allow_zero=True)
@@ -63,10 +69,12 @@ def quote(
     lines, subtotal = [], zero(currency)
     with localcontext(EXACT):
         for component in parsed:
-            used = _summed(shares[component.position])
-            charge = _price(component, shares[component.position], used, currency, charge_zero_first_tier)
-            lines.append(_line(component, used, charge))
-            subtotal += charge.amount
+            groups = by_group(component.group_by, shares[component.position])
+            for group, found in groups.items():
+                used = _summed(found)
+                charge = _price(component, found, used, currency, charge_zero_first_tier)
+                lines.append(_line(component, group, used, charge))
+                subtotal += charge.amount
         true_up = max(least - subtotal, zero(currency)) if least is not None else zero(currency)
         reduction = max(subtotal + true_up - most, zero(currency)) if most is not None else zero(currency)
         total = subtotal + true_up - reduction
@@ -91,10 +99,10 @@ def _rows(value: Any, pointer: str) -> Sequence[Any]:
     return value
 
 
-def _components(value: Any) -> list[Component]:
+def _components(value: Any, currency: str) -> list[Component]:
     if not _rows(value, "/components"):
         raise RuleBroken("/components", "required", "At least one component is needed.")
-    parsed = [_component(row, n) for n, row in enumerate(value)]
+    parsed = [_component(row, n, currency) for n, row in enumerate(value)]
     for component in parsed:
         twins = [
             other
@@ -109,7 +117,7 @@ def _components(value: Any) -> list[Component]:
     return parsed
 
 
-def _component(row: Any, position: int) -> Component:
+def _component(row: Any, position: int, currency: str) -> Component:
     pointer = f"/components/{position}"
     if not isinstance(row, Mapping):
         raise RuleBroken(pointer, "not_an_object", "An object is needed here.")
@@ -118,12 +126,41 @@ def _component(row: Any, position: int) -> Component:
         {name: value for name, value in row.items() if name not in _BESIDE_TERMS},
         pointer=pointer,
     )
-    metric = (
-        None
-        if terms.model == "flat" and row.get("metric") is None
-        else _name(row.get("metric"), f"{pointer}/metric")
-    )
-    return Component(metric, parse_filters(row.get("filters"), pointer=f"{pointer}/filters"), terms, position)
+    metric = row.get("metric")
+    if terms.model != "flat" or metric is not None:
+        _name(metric, f"{pointer}/metric")
+    _check_currency(row.get("currency"), currency, f"{pointer}/currency")
+    filters = parse_filters(row.get("filters"), pointer=f"{pointer}/filters")
+    group_by = parse_group(row.get("group_by"), metric, pointer=f"{pointer}/group_by")
+    code = row.get("code")
+    if code is not None and not isinstance(code, str):
+        raise RuleBroken(f"{pointer}/code", "not_a_string", "A code is a text.")
+    return Component(metric, filters, terms, position, code, group_by)
+
+
+def _check_currency(stated: Any, currency: str, pointer: str) -> None:
+    if stated is None:
+        return
+    exponent(stated, pointer=pointer)
+    if stated != currency:
+        raise MixedCurrencies(stated, currency, pointer=pointer)
+
+
+def parse_group(value: Any, metric: str | None, *, pointer: str) -> str | None:
+    """Return the dimension whose values are priced each by itself, or None.
+
+    Raises:
+        RuleBroken: not the name of a dimension, or the price is not for usage.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise RuleBroken(
+            pointer, "not_a_string", "Name the dimension whose values are priced each by itself."
+        )
+    if metric is None:
+        raise RuleBroken(pointer, "mismatch", "Only usage of a metric can be priced by a dimension.")
+    return value
 
 
 def parse_filters(value: Any, *, pointer: str) -> dict[str, tuple[str, ...]]:
@@ -160,12 +197,11 @@ def _entry(row: Any, pointer: str) -> Entry:
     for name in row:
         if name not in ("metric", "quantity", "events", "dimensions"):
             raise RuleBroken(f"{pointer}/{name}", "unknown_field", "There is no such field.")
-    dimensions = row.get("dimensions")
-    if dimensions is not None and not isinstance(dimensions, Mapping):
-        raise RuleBroken(f"{pointer}/dimensions", "not_an_object", "An object is needed here.")
-    return Entry(
-        _name(row.get("metric"), f"{pointer}/metric"), dimensions or {}, _usage(row, pointer), pointer
-    )
+    metric, stated, at = _name(row.get("metric"), f"{pointer}/metric"), row.get("dimensions"), "dimensions"
+    if stated is not None and not isinstance(stated, Mapping):
+        raise RuleBroken(f"{pointer}/{at}", "not_an_object", "An object is needed here.")
+    dimensions = dimension_values(stated, stated, pointer=f"{pointer}/{at}") if stated else {}
+    return Entry(metric, dimensions, _usage(row, pointer), pointer)
 
 
 def _usage(row: Mapping[str, Any], pointer: str) -> Usage:
@@ -220,12 +256,15 @@ def _price(
         raise RuleBroken(f"{first}{broken.pointer}", broken.code, broken.message) from None
 
 
-def _line(component: Component, used: Usage, charge: Charge) -> dict[str, Any]:
+def _line(component: Component, group: str | None, used: Usage, charge: Charge) -> dict[str, Any]:
+    named: dict[str, Any] = {} if component.group_by is None else {"group": {component.group_by: group}}
     return {
+        "code": component.code,
         "metric": component.metric,
         "model": component.terms.model,
+        **named,
         "quantity": plain(used.quantity),
         "amount_exact": plain(charge.amount_exact),
         "amount": str(charge.amount),
-        "breakdown": charge.breakdown_json(),
+        "breakdown": [{**named, **row} for row in charge.breakdown_json()],
     }

@@ -1,7 +1,7 @@
 """Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2,
 §4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -24,7 +24,15 @@ class Filtered(Protocol):
     def position(self) -> int: ...
 
 
+class Dimensioned(Protocol):
+    """What `by_group` sorts: usage with its dimension values."""
+
+    @property
+    def dimensions(self) -> Mapping[str, str]: ...
+
+
 F = TypeVar("F", bound=Filtered)
+D = TypeVar("D", bound=Dimensioned)
 
 
 def match(components: Iterable[F], dimensions: Mapping[str, Any]) -> F | None:
@@ -47,6 +55,20 @@ def _holds(filters: Mapping[str, Any], dimensions: Mapping[str, Any]) -> bool:
         if dimensions[dimension] not in values:
             return False
     return True
+
+
+def by_group(dimension: str | None, usages: Sequence[D]) -> dict[str | None, list[D]]:
+    """Return usage by its value of a dimension, the values in order; None, for usage without one, is last.
+
+    Each value is priced by itself: no usage, no group. Without a dimension all of it is one group, even none.
+    """
+    if dimension is None:
+        return {None: list(usages)}
+    values = {usage.dimensions.get(dimension) for usage in usages}
+    ordered = sorted(values, key=lambda value: (value is None, value or ""))
+    return {
+        value: [usage for usage in usages if usage.dimensions.get(dimension) == value] for value in ordered
+    }
 
 
 def dimension_values(properties: Mapping[str, Any], names: Iterable[str], *, pointer: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ One component is `{"metric", "model", …the fields of the model…, "filters"?,
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
@@ -15,7 +14,7 @@ from sqlalchemy import select
 from app.db import db
 from app.domain.errors import RuleBroken
 from app.domain.money import exponent
-from app.domain.pricing import Terms, Usage, parse_terms, price, terms_json
+from app.domain.pricing import Terms, parse_terms, terms_json
 from app.domain.quotes import parse_filters
 from app.errors import FieldError
 from app.models import Metric, PlanVersion, PriceComponent
@@ -26,6 +25,10 @@ from app.services.metrics import code
 
 SAC = "998319"
 MOST_COMPONENTS = 100
+NO_EVENTS = (
+    "A plan prices the sum and the number of a period's events, and this needs the value of each. "
+    "A fee for each event, some of them free: let a metric count them, with a price per unit and free units."
+)
 BESIDE_TERMS = frozenset(
     ("code", "name", "kind", "currency", "metric", "model", "terms", "filters", "timing", "prorated", "sac")
 )
@@ -72,7 +75,6 @@ def read_terms(component: PriceComponent, row: Mapping[str, Any], at: str) -> Te
     """
     terms = _terms({"model": component.model, **row}, at)
     _check_model(component.kind, terms, at)
-    _check_priceable(terms, component.currency, at)
     return terms
 
 
@@ -129,7 +131,6 @@ def _component(
     terms = _terms(row, at)
     currency = row.get("currency") or "INR"
     exponent(currency, pointer=f"{at}/currency")
-    _check_priceable(terms, currency, at)
     kind = ComponentKind.usage if metric else ComponentKind.fixed
     if row.get("kind") not in (None, kind):
         raise RuleBroken(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
@@ -167,10 +168,13 @@ def _metric(row: Mapping[str, Any], at: str, metrics: Mapping[str, Metric]) -> M
 
 
 def _terms(row: Mapping[str, Any], at: str) -> Terms:
-    if "terms" in row:
-        return parse_terms(row.get("model", ""), row["terms"], pointer=f"{at}/terms")
     stated = {name: value for name, value in row.items() if name not in BESIDE_TERMS}
-    return parse_terms(row.get("model", ""), stated, pointer=at)
+    if "terms" in row:
+        stated, at = row["terms"], f"{at}/terms"
+    terms = parse_terms(row.get("model", ""), stated, pointer=at)
+    if terms.by_event:
+        raise RuleBroken(f"{at}/{terms.by_event[0]}", "events_needed", NO_EVENTS)
+    return terms
 
 
 def _check_model(kind: ComponentKind, terms: Terms, at: str) -> None:
@@ -178,14 +182,6 @@ def _check_model(kind: ComponentKind, terms: Terms, at: str) -> None:
         raise RuleBroken(
             f"{at}/model", "mismatch", "A fixed fee has the model `flat`; for usage name the metric."
         )
-
-
-def _check_priceable(terms: Terms, currency: str, at: str) -> None:
-    try:
-        price(terms, Usage(Decimal(1), count=1), currency)
-    except RuleBroken as broken:
-        message = f"A period is priced by its total. {broken.message}"
-        raise RuleBroken(f"{at}/model", broken.code, message) from None
 
 
 def _filters(row: Mapping[str, Any], metric: Metric | None, at: str) -> dict[str, list[str]]:

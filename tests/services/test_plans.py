@@ -80,7 +80,7 @@ def test_how_a_metric_counts_stays(session: Session) -> None:
         ({"model": "per_unit", "unit": "1"}, "/model", "mismatch"),
         (
             {"metric": "m", "model": "percentage", "rate": "1", "min_per_event": "1"},
-            "/model",
+            "/min_per_event",
             "events_needed",
         ),
     ],

@@ -24,6 +24,11 @@ class Terms:
         """What of the usage a price needs: its `sum`, also the `count` of events, or the `values` of each."""
         return self.values.needs
 
+    @property
+    def by_event(self) -> tuple[str, ...]:
+        """The fields in use that look at the value of each event, which a sum and a count cannot obey."""
+        return self.values.by_event
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:

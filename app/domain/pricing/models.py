@@ -142,8 +142,9 @@ def percentage(terms: PercentageTerms, usage: Usage, zero_tier: bool) -> list[Ro
     if usage.events and terms.needs != "sum":
         return _by_event(terms, usage.events, rate)
     used = bool(usage.quantity or usage.count)
-    if used and (terms.needs == "values" or (terms.needs == "count" and usage.count is None)):
-        raise RuleBroken("/events", "events_needed", "These terms price each event: list the events.")
+    if used and (terms.by_event or (terms.needs == "count" and usage.count is None)):
+        fields = ", ".join(terms.by_event) or "fixed"
+        raise RuleBroken("/events", "events_needed", f"Each event is priced ({fields}): list the events.")
     rows, paid = _after_free(usage.quantity, terms.free_amount)
     return rows + _shares(paid, rate) + _fixed(usage.count or 0, terms.fixed)
 

@@ -27,6 +27,11 @@ class ModelTerms:
         """What of the usage must be known: its `sum`, also the `count` of events, or the `values` of each."""
         return "sum"
 
+    @property
+    def by_event(self) -> tuple[str, ...]:
+        """The fields in use that look at the value of each event: a sum and a count cannot obey them."""
+        return ()
+
     def check(self, pointer: str) -> None:
         """Raise `RuleBroken` where two fields contradict each other."""
         if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
@@ -105,10 +110,23 @@ class PercentageTerms(ModelTerms):
 
     @property
     def needs(self) -> str:
-        limited = self.min_per_event is not None or self.max_per_event is not None
-        if limited or self.free_events or (self.fixed and self.free_amount):
+        if self.by_event:
             return "values"
         return "count" if self.fixed else "sum"
+
+    @property
+    def by_event(self) -> tuple[str, ...]:
+        """`rate × value + fixed` adds up over events, and a free amount comes off their sum. But no sum tells
+        which events are free, what a limit on each changes, or how many pay the fixed part once the free
+        amount is used up.
+        """
+        in_use = {
+            "free_events": bool(self.free_events),
+            "free_amount": bool(self.free_amount and self.fixed),
+            "min_per_event": self.min_per_event is not None,
+            "max_per_event": self.max_per_event is not None,
+        }
+        return tuple(name for name, used in in_use.items() if used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
