@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 from uuid import UUID
 
-from app.domain.proration import prorate, split
+from app.domain.proration import split
 
 NOTHING = Decimal(0)
 HUNDRED = 100
@@ -47,13 +47,9 @@ class Part(NamedTuple):
 Wanted = Callable[[Item], bool]
 
 
-def true_up(commitment: Decimal, part: Fraction, charged: Decimal, currency: str) -> Decimal:
-    """Return what is missing to a commitment: its part of the period less what was charged, never negative.
-
-    Raises:
-        RuleBroken: unknown currency.
-    """
-    return max(NOTHING, prorate(commitment, part, currency) - charged)
+def true_up(committed: Decimal, charged: Decimal) -> Decimal:
+    """Return what is missing to a commitment of a period: never negative."""
+    return max(NOTHING, committed - charged)
 
 
 class Remainders:

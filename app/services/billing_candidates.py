@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import or_, select, union
 
 from app.db import db
-from app.models import ChargePosition, PlanVersion, PriceComponent, Subscription
+from app.models import ChargePosition, Commitment, PlanVersion, PriceComponent, Subscription, TermsOverride
 from app.models.plans import ComponentKind
 
 
@@ -30,7 +30,12 @@ def accounts(until: datetime, only: Collection[UUID] | None = None) -> list[UUID
         .join(PriceComponent, PriceComponent.plan_version_id == PlanVersion.id)
         .where(Subscription.start_at <= until, without_usage)
     )
+    contracts = union(select(Commitment.subscription_id), select(TermsOverride.subscription_id))
+    agreed = select(Subscription.account_id).where(
+        Subscription.start_at <= until, Subscription.origin_id.in_(contracts)
+    )
     if only is not None:
+        agreed = agreed.where(Subscription.account_id.in_(only))
         used = used.where(ChargePosition.account_id.in_(only))
         paying = paying.where(Subscription.account_id.in_(only))
-    return sorted(db.session.scalars(union(used, paying)))
+    return sorted(db.session.scalars(union(used, paying, agreed)))

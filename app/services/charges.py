@@ -41,6 +41,31 @@ class Due:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A line that a contract adds to an invoice: a true-up, or with a negative amount what is taken off.
+
+    `source_id` is the part of the contract behind it; the true-up of a period also names whose it is.
+    """
+
+    kind: LineKind
+    description: str
+    amount: Decimal
+    sac: str
+    breakdown: list[dict[str, Any]]
+    source_id: UUID
+    subscription_id: UUID | None = None
+    version_id: UUID | None = None
+    period: Period | None = None
+
+
+def explained(kind: str, amount: Decimal, *, quantity: str = "0", unit: str = "0") -> dict[str, Any]:
+    """Return a row of a breakdown that is an amount, or quantity × unit."""
+    told = plain(amount)
+    flat = told if unit == "0" else "0"
+    return {"kind": kind, "tier": 0, "quantity": quantity, "unit": unit, "flat": flat, "amount": told}
+
+
 def invoiced_row(quantity: Decimal, amount: Decimal) -> dict[str, Any]:
     """Return the row of a breakdown that takes off what was invoiced before."""
     taken = plain(-amount)

@@ -11,7 +11,7 @@ from app.domain.periods import Period
 from app.domain.tax import SupplyKind
 from app.models import Account, ChargePosition, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
-from app.services import invoice_checks, invoice_lines, taxes
+from app.services import commitments, invoice_checks, invoice_lines, taxes
 from app.services.invoice_checks import History
 from app.services.price_book import PriceBook
 from app.services.taxes import Seller
@@ -53,12 +53,15 @@ def assemble(
     manual = invoice_lines.read_manual(lines, account.currency)
     before = invoice_checks.history(account.id, account.currency)
     dues = invoice_lines.due(account, period.end, billed_until=before.billed_until, book=book)
-    if not dues and not manual:
+    true_ups = commitments.due(account, period.end, dues, book=book)
+    if not dues and not manual and not true_ups:
         return None
     on = ist_date(at)
     seller = book.seller(on)
     supply = taxes.supply_to(account.customer, seller, on=on)
-    made = invoice_lines.make(dues, manual, supply=supply, rates=book.rates(on), currency=account.currency)
+    made = invoice_lines.make(
+        dues, manual, true_ups, supply=supply, rates=book.rates(on), currency=account.currency
+    )
     export = supply.kind is SupplyKind.export
     invoice = Invoice(
         account_id=account.id,

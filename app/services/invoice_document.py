@@ -44,10 +44,16 @@ ROW_WORDS = {
     "minimum": "Raised to the minimum of the period: {amount}",
     "invoiced": "Invoiced before: {amount}",
     "maximum": "Lowered to the maximum of the period: {amount}",
+    "commitment": "Committed: {amount}",
+    "charged": "Charged in the period: {amount}",
+    "percent_off": "{share} off {base}",
+    "amount_off": "{amount} of {base}",
 }
 # Rows whose amount is quantity × unit, and perhaps a flat part.
 PRICED = frozenset({"tier", "units", "packages", "percentage", "fixed"})
 FEES = frozenset({"flat"})
+# Rows that take something off an amount, which is their quantity.
+OFF = frozenset({"percent_off", "amount_off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +125,23 @@ def _line(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
 
 def _details(breakdown: Sequence[Mapping[str, Any]], currency: str) -> list[str]:
     """Return how the amount came about, a sentence per step; nothing where the columns already tell."""
-    single = len(breakdown) == 1 and (breakdown[0]["kind"] in FEES or not Decimal(breakdown[0]["flat"]))
-    if single:
-        return []
-    return [_step(row, currency) for row in breakdown]
+    if len(breakdown) == 1 and breakdown[0]["kind"] not in OFF:
+        (row,) = breakdown
+        if row["kind"] in FEES or not Decimal(row["flat"]):
+            return []
+    return [step(row, currency) for row in breakdown]
 
 
-def _step(row: Mapping[str, Any], currency: str) -> str:
+def step(row: Mapping[str, Any], currency: str) -> str:
+    """Return a row of a breakdown as a sentence."""
     unit, amount = Decimal(row["unit"]), format_money(row["amount"], currency)
     kind = row["kind"]
     words = {
         "tier": row["tier"],
         "quantity": format_quantity(row["quantity"], locale_of(currency)),
         "unit": format_unit_price(unit, currency),
-        "share": format_percent(unit * 100),
+        "share": format_percent(abs(unit) * 100),
+        "base": format_money(row["quantity"], currency) if kind in OFF else "",
         "flat": format_money(row["flat"], currency),
         "amount": amount,
     }

@@ -13,7 +13,7 @@ from app.domain.tax import Supply, TaxPart
 from app.models import Account, InvoiceLine
 from app.models.invoices import LineKind
 from app.services import fee_charges, inputs, usage_charges
-from app.services.charges import Due
+from app.services.charges import Due, Extra
 from app.services.components import read_sac
 from app.services.inputs import refusals
 from app.services.price_book import PriceBook
@@ -75,9 +75,16 @@ def _manual(row: Any, at: str, currency: str) -> Line:
 
 
 def make(
-    dues: Sequence[Due], manual: Sequence[Line], *, supply: Supply, rates: Rates, currency: str
+    dues: Sequence[Due],
+    manual: Sequence[Line],
+    extras: Sequence[Extra] = (),
+    *,
+    supply: Supply,
+    rates: Rates,
+    currency: str,
 ) -> Assessed:
-    """Return the lines of a document with their taxes, the dues first, and its sums.
+    """Return the lines of a document with their taxes, and its sums: the dues first, then what a person
+    wrote, then what contracts add and take off, before tax.
 
     A document that a wallet has paid in part is not rounded to the rupee, as wallets pay to the paisa.
 
@@ -88,10 +95,11 @@ def make(
     stated = [
         Line(each.description, quantize(each.amount, currency), NOTHING, each.price.sac) for each in dues
     ]
-    charged = [_with_rate(line, supply, rates) for line in (*stated, *manual)]
+    agreed = [Line(each.description, quantize(each.amount, currency), NOTHING, each.sac) for each in extras]
+    charged = [with_rate(line, supply, rates) for line in (*stated, *manual, *agreed)]
     with refusals():
         totals = assess(charged, supply, currency, rounded=not from_wallet)
-    sources = [*dues, *(None for _ in manual)]
+    sources = [*dues, *(None for _ in manual), *extras]
     lines = [
         _row(n, taxed, each, currency)
         for n, (taxed, each) in enumerate(zip(totals.lines, sources, strict=True), 1)
@@ -113,14 +121,19 @@ def taxes_json(parts: Sequence[TaxPart], currency: str) -> list[dict[str, str]]:
     ]
 
 
-def _with_rate(line: Line, supply: Supply, rates: Rates) -> Line:
+def with_rate(line: Line, supply: Supply, rates: Rates) -> Line:
+    """Return a line with the tax rate of its service code.
+
+    Raises:
+        Conflict: no tax rate is entered for it.
+    """
     rate = rates.of(line.sac) if supply.taxes else NOTHING
     return Line(
         line.description, line.amount, rate, line.sac, line.tax_inclusive, line.quantity, line.unit_price
     )
 
 
-def _row(n: int, taxed: TaxedLine, source: Due | None, currency: str) -> InvoiceLine:
+def _row(n: int, taxed: TaxedLine, source: Due | Extra | None, currency: str) -> InvoiceLine:
     line = taxed.line
     row = InvoiceLine(
         n=n,
@@ -134,7 +147,13 @@ def _row(n: int, taxed: TaxedLine, source: Due | None, currency: str) -> Invoice
         taxes=taxes_json(taxed.taxes, currency),
         breakdown=[],
     )
-    if source is not None:
+    if isinstance(source, Extra):
+        row.kind, row.breakdown, row.source_id = source.kind, source.breakdown, source.source_id
+        row.unit_price = line.amount
+        row.subscription_id, row.plan_version_id = source.subscription_id, source.version_id
+        if source.period is not None:
+            row.period_start, row.period_end = source.period.start, source.period.end
+    elif source is not None:
         row.kind = source.kind
         row.metric_code, row.unit = source.price.metric_code, source.price.unit
         row.quantity, row.unit_price = source.quantity, source.unit_price
@@ -142,4 +161,5 @@ def _row(n: int, taxed: TaxedLine, source: Due | None, currency: str) -> Invoice
         row.subscription_id = source.subscription_id
         row.plan_version_id, row.component_id = source.price.version_id, source.price.component_id
         row.breakdown, row.events_hash = source.breakdown, source.events_hash
+        row.source_id = source.price.override_id
     return row

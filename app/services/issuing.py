@@ -13,10 +13,11 @@ from app.domain.states import move
 from app.errors import Conflict
 from app.models import Account, Invoice, InvoiceLine, Subscription, Wallet
 from app.models.customers import BillingMode
-from app.models.invoices import InvoiceStatus, LineKind
+from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
 from app.services import (
     audit,
+    claims,
     fee_charges,
     invoice_checks,
     numbers,
@@ -90,7 +91,7 @@ def park(invoice: Invoice, reasons: Sequence[str], *, at: datetime, actor: Actor
 def _check_unbilled(invoice: Invoice) -> Moves:
     """Lock what the lines charge for and return it, if no other invoice has asked for it since the draft."""
     usage = [line for line in invoice.lines if line.metric_code is not None]
-    fees = [line for line in invoice.lines if line.metric_code is None and line.kind is not LineKind.manual]
+    fees = [line for line in invoice.lines if line.metric_code is None and line.component_id is not None]
     positions = usage_charges.lock_positions([_key(line) for line in usage])
     stale = [
         line for line in usage if positions[_key(line)].invoiced_amount != invoiced_before(line.breakdown)
@@ -125,6 +126,7 @@ def _finish(
     invoice.issued_on = ist_date(at)
     invoice.due_on = invoice.issued_on + timedelta(days=account.payment_terms_days)
     invoice.parked_reason = None
+    claims.take(invoice)
     _pay_from_wallet(invoice, account, moves, at, actor)
     # The lines go first: the database refuses a change to the lines of a numbered invoice.
     db.session.flush()

@@ -139,8 +139,7 @@ def rebuild(
     """Work out the charge positions of an account anew from its rollups; return how many changed.
 
     All periods that end after `since` are looked at. Call it after a subscription was made, moved or ended in
-    the past; `repriced` tells that its terms changed, so that what costs another price now is charged or
-    given back though no quantity moved.
+    the past. `repriced`: terms changed, so what costs another price now is charged though no quantity moved.
     """
     db.session.flush()
     db.session.execute(LOCK_ALONE, {"kind": METERED_ACCOUNTS, "number": account_id.int % LOCKS})

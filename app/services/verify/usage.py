@@ -6,15 +6,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from app.db import db
 from app.domain.aggregations import aggregations
 from app.domain.money import plain, quantize
-from app.models import Account, ChargePosition, PriceComponent
-from app.models.customers import BillingMode
+from app.models import ChargePosition
 from app.services import archives
-from app.services.rating import Tariffs, prices_of
+from app.services.rating import Place, Tariffs
 from app.services.rollups import PlaceKey, Tally
 from app.services.verify.checks import Findings, check, chunks, count_rows, stream
 
@@ -63,6 +62,12 @@ METERED_ACCOUNTS = """
     SELECT DISTINCT account_id FROM (
         SELECT account_id FROM usage_rollups UNION ALL SELECT account_id FROM charge_positions
     ) AS metered ORDER BY account_id
+"""
+
+PREPAID_ACCOUNTS = """
+    SELECT id AS account_id FROM accounts a WHERE billing_mode = 'prepaid'
+        AND EXISTS (SELECT FROM charge_positions p WHERE p.account_id = a.id)
+    ORDER BY id
 """
 
 ROLLUPS = """
@@ -154,36 +159,24 @@ def _compare_positions(
 @check("charges", "Prepaid usage is charged at exactly its price")
 def charges(findings: Findings, at: datetime) -> None:
     """Price every position of a prepaid account anew and compare it with what was charged."""
-    versions = db.session.scalars(
-        select(PriceComponent.plan_version_id)
-        .where(PriceComponent.id.in_(select(ChargePosition.component_id).distinct()))
-        .distinct()
-    )
-    prices = {each.id: each for found in prices_of(set(versions)).values() for each in found}
-    for row in db.session.execute(_prepaid_positions().execution_options(yield_per=5_000)):
-        findings.count("positions")
-        price = prices[row.component_id]
-        due = price.charge(row.quantity, row.events).amount
-        untouched = not row.quantity and not row.events and not row.charged_amount
-        if row.charged_amount != due and not untouched:
-            charged = quantize(row.charged_amount, price.currency)
-            findings.add(
-                f"position {row.id}", f"{charged} was charged for what costs {due} {price.currency}."
-            )
-
-
-def _prepaid_positions() -> Any:
-    return (
-        select(
-            ChargePosition.id,
-            ChargePosition.component_id,
-            ChargePosition.quantity,
-            ChargePosition.events,
-            ChargePosition.charged_amount,
-        )
-        .join(Account, Account.id == ChargePosition.account_id)
-        .where(Account.billing_mode == bindparam("mode", BillingMode.prepaid))
-    )
+    tariffs = Tariffs()
+    for rows in chunks(stream(PREPAID_ACCOUNTS), ACCOUNTS_AT_ONCE):
+        accounts = [row.account_id for row in rows]
+        tariffs.load(accounts)
+        coverages = {one.subscription_id: one for each in accounts for one in tariffs.coverages(each)}
+        query = select(ChargePosition).where(ChargePosition.account_id.in_(accounts))
+        for position in db.session.scalars(query.execution_options(yield_per=5_000)):
+            findings.count("positions")
+            coverage = coverages[position.subscription_id]
+            listed = tariffs.prices[position.component_id]
+            price = coverage.priced(listed, position.period_start)
+            place = Place(coverage, price, coverage.period_at(position.period_start))
+            due = place.charge(position.quantity, position.events).amount
+            untouched = not position.quantity and not position.events and not position.charged_amount
+            if position.charged_amount != due and not untouched:
+                charged = quantize(position.charged_amount, price.currency)
+                message = f"{charged} was charged for what costs {due} {price.currency}."
+                findings.add(f"position {position.id}", message)
 
 
 @check("revenue", "What was charged for usage is posted to the ledger")
