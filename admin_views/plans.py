@@ -5,18 +5,22 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
+from wtforms import StringField
+from wtforms.validators import InputRequired, Length
 
 from admin_views import formatters
 from admin_views.base import ModelScreen
 from admin_views.fields import DocumentField
 from admin_views.operations import Operation
+from admin_views.plan_editor import PlanEditorRoutes, is_draft
 from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
+from app import clock
 from app.models import PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.plans import VersionStatus
 from app.permissions import Actor
-from app.services import components, plans
+from app.services import components, plans, publication
 from app.templating import quantity, unit_price
 
 PRICES_HELP = (
@@ -56,9 +60,23 @@ def _tier_in_words(tier: Mapping[str, Any], currency: str) -> Markup:
     return Markup("{} {}").format(reach, unit_price(tier.get("unit") or tier.get("percent") or 0, currency))
 
 
-def is_draft(version: PlanVersion) -> bool:
-    """Tell whether a version can still change."""
-    return version.status == VersionStatus.draft
+def clone_plan(plan: PricePlan, *, code: str, name: str, at: datetime, actor: Actor) -> str:
+    """Make another plan like the last version of this one."""
+    values = {"code": code, **({"name": name} if name else {})}
+    last = plan.versions[-1]
+    made = plans.clone(last, values, actor=actor)
+    return f"{made.name} ({made.code}) is a plan of its own now, its first version a draft like {last.label}."
+
+
+def clone_version(version: PlanVersion, *, at: datetime, actor: Actor) -> str:
+    """Start a new draft of the plan from this version."""
+    made = plans.add_version(version.plan, base=version, actor=actor)
+    return f"Version {made.number} is a draft with the prices of version {version.number}."
+
+
+def tell_publish(version: PlanVersion) -> str:
+    """Say who will get a version, from when, and who will not."""
+    return " ".join(publication.foresee(version, clock.now()).sentences)
 
 
 @screen(PricePlan, category="Catalog", slug="plans", title="Plans", icon="tag", place=2)
@@ -86,7 +104,23 @@ class PlanScreen(ModelScreen):
                 "by it until it is published and subscribed to."
             ),
         ),
+        Operation(
+            "clone",
+            "Clone",
+            run=clone_plan,
+            icon="copy",
+            when=lambda plan: bool(plan.versions),
+            inputs={
+                "code": StringField("Code", validators=[InputRequired(), Length(max=100)]),
+                "name": StringField("Name", validators=[Length(max=300)]),
+            },
+            confirm=(
+                "This makes another plan, its first version a draft with the prices of the last version of "
+                "this one."
+            ),
+        ),
     )
+    details_template = "admin/plans/plan.html"
     related = (
         Related(
             PlanVersion,
@@ -99,18 +133,19 @@ class PlanScreen(ModelScreen):
 
 
 @screen(PlanVersion, category="Catalog", icon="versions", place=3, listed=False)
-class PlanVersionScreen(ModelScreen):
+class PlanVersionScreen(PlanEditorRoutes, ModelScreen):
     """The versions of the plans: frozen once published."""
 
     column_list = ("plan", "number", "status", "interval", "effective_on", "published_at")
     search = ("plan.name", "plan.code")
     filters = ("status", "plan")
+    details_template = "admin/plans/version.html"
     operations = (
         Operation(
             "set_prices",
-            "Change prices",
+            "Advanced: JSON",
             run=set_prices,
-            icon="edit",
+            icon="code",
             when=is_draft,
             inputs={"prices": DocumentField(label="Components", description=PRICES_HELP)},
             initial=lambda version: {"prices": components.as_prices(version)},
@@ -121,10 +156,16 @@ class PlanVersionScreen(ModelScreen):
             run=plans.publish,
             icon="stack-push",
             when=is_draft,
-            confirm=(
-                "Published prices can never change again: a change is a new version. New "
-                "subscriptions get this one from its effective day on."
-            ),
+            explain=tell_publish,
+            bulk=False,
+        ),
+        Operation(
+            "clone",
+            "Clone",
+            run=clone_version,
+            icon="copy",
+            bulk=False,
+            confirm="This adds a draft to the plan with the prices of this version.",
         ),
         Operation(
             "retire",

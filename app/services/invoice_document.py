@@ -44,6 +44,7 @@ ROW_WORDS = {
     "minimum": "Raised to the minimum of the period: {amount}",
     "invoiced": "Invoiced before: {amount}",
     "maximum": "Lowered to the maximum of the period: {amount}",
+    "trial": "{quantity} in the trial, for nothing",
     "commitment": "Committed: {amount}",
     "charged": "Charged in the period: {amount}",
     "percent_off": "{share} off {base}",

@@ -62,6 +62,8 @@ def quote(
 def _usage(used: Sequence[Mapping[str, Any]], component: PriceComponent) -> Usage:
     n = component.position
     given = used[n] if component.metric is not None and n < len(used) else {}
+    if not isinstance(given, Mapping):
+        raise RuleBroken(f"/used/{n}", "not_an_object", "An object is needed here.")
     events = _number(given.get("events"), f"/used/{n}/events", places=0)
     return Usage(_number(given.get("quantity"), f"/used/{n}/quantity"), count=int(events))
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select
 from app.db import db
 from app.domain.periods import local_date
 from app.errors import Invalid
+from app.formatting import format_date, format_quantity
 from app.models import PlanVersion, PriceComponent, Subscription
 from app.models.plans import VersionStatus
 
@@ -27,6 +28,26 @@ class Publication:
     currencies: tuple[str, ...]
     before: PlanVersion | None
     staying: int
+
+    @property
+    def sentences(self) -> list[str]:
+        """What will happen, for who is asked whether to publish."""
+        wait = ", not before" if self.begins_later else ""
+        currencies = " or ".join(self.currencies) or "no currency"
+        told = [
+            f"New subscriptions get {self.version.label} from {format_date(self.starts_on)} on{wait}. "
+            f"They are billed by the {self.version.interval}, in {currencies}."
+        ]
+        if self.before is not None:
+            told.append(f"It takes the place of {self.before.label} for them.")
+        if self.staying:
+            stay = (
+                "1 subscription of this plan stays"
+                if self.staying == 1
+                else (f"{format_quantity(self.staying)} subscriptions of this plan stay")
+            )
+            told.append(f"{stay} on the version of today: moving them is an act of its own.")
+        return [*told, "Published prices can never change again: a change is a new version."]
 
 
 def foresee(version: PlanVersion, at: datetime) -> Publication:
