@@ -2,6 +2,7 @@
 like.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ RETRY_AFTER_SECONDS = 1
 ANSWER_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
 
 HTTP_CODES = {
     400: "invalid",
@@ -59,7 +61,15 @@ def success(data: Any, status: int = 200, next_cursor: str | None = None, **meta
 
 def answer(document: dict[str, Any], status: int) -> Response:
     """Return `document` as a JSON response that no cache keeps."""
-    return Response(msgspec.json.encode(document), status, ANSWER_HEADERS)
+    return Response(encode(document), status, ANSWER_HEADERS)
+
+
+def encode(document: Any) -> bytes:
+    """Return `document` as JSON; half of a surrogate pair, told back to who sent it, as the escape it was."""
+    try:
+        return _encode(document)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(document)).encode()
 
 
 def resource(

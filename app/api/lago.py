@@ -96,11 +96,11 @@ def failure(error: Exception) -> Response:
     response = envelope.failure(error)
     if response.status_code < HTTPStatus.BAD_REQUEST:
         return response
-    told = msgspec.json.decode(response.get_data())["error"]
+    told = response.get_json()["error"]
     body = _error(response.status_code, told["code"])
     if told["fields"]:
         body["error_details"] = {field["pointer"].lstrip("/"): [field["code"]] for field in told["fields"]}
-    response.set_data(_encode(body))
+    response.set_data(envelope.encode(body))
     return response
 
 

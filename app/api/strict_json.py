@@ -2,7 +2,7 @@
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.errors import Invalid
@@ -39,7 +39,7 @@ def parse(raw: bytes) -> Any:
         raise Invalid.at("", message, code="bad_json") from None
     except RecursionError:
         raise Invalid.at("", f"Values are nested deeper than {DEEPEST} levels.", code="too_deep") from None
-    except ValueError as error:
+    except (ValueError, InvalidOperation) as error:
         raise Invalid.at("", "The body has a number that is too long.", code="bad_json") from error
 
 

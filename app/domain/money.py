@@ -184,7 +184,7 @@ def parse_decimal(
     number = _exact(value, pointer)
     if number.as_tuple().exponent < -places:  # type: ignore[operator]
         raise RuleBroken(pointer, "too_many_decimals", f"No more than {places} decimals are possible here.")
-    if abs(number) > largest:
+    if number.copy_abs() > largest:
         raise RuleBroken(pointer, "too_large", f"The number may be at most {plain(largest)}.")
     if minimum is not None and number < minimum:
         raise RuleBroken(pointer, "too_small", f"The number must be at least {plain(minimum)}.")

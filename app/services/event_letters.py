@@ -62,7 +62,7 @@ def _letter(raw: Mapping[str, Any], rejection: Rejection, source: str, at: datet
         "source": source,
         "code": rejection.code,
         # Without the place in the batch, which means nothing once the event stands alone.
-        "pointer": re.sub(r"^/\d+", "", rejection.pointer),
+        "pointer": UNSTORABLE.sub("\ufffd", re.sub(r"^/\d+", "", rejection.pointer)),
         "message": rejection.message,
         "account_ref": _reference(raw, "account_id"),
         "metric_code": _reference(raw, "metric"),

@@ -121,3 +121,38 @@ def test_an_inactive_metric_takes_no_events(caller: Caller, session: Session) ->
 
     assert response.json["error"]["fields"][0]["code"] == "unknown_metric"
     assert stored(session) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "pointer"),
+    [
+        ({"event_id": "\ud800"}, "control_character", "/0/event_id"),
+        ({"\ud800": 1}, "unknown_field", "/0/\ud800"),
+        ({"\0": 1}, "unknown_field", "/0/\0"),
+        ({"x" * 1_000: 1}, "unknown_field", f"/0/{'x' * 1_000}"),
+        ({"properties": {"a": "\udfff"}}, "control_character", "/0/properties/a"),
+        ({"properties": {"\ud800": {"a": {"b": {}}}}}, "control_character", "/0/properties"),
+    ],
+)
+def test_text_that_cannot_be_stored_is_refused_and_told_back_as_it_was_sent(
+    change: dict[str, Any], code: str, pointer: str, caller: Caller, session: Session
+) -> None:
+    sent = {**GOOD, **change}
+
+    response = caller.post("/events", json.dumps(sent).encode())
+
+    told = json.loads(response.get_data())
+    result = told["data"]["attributes"]["results"][0]
+    assert (response.status_code, result["code"], result["pointer"]) == (400, code, pointer)
+    assert result["event_id"] == sent["event_id"]
+    assert stored(session) == 0
+    assert session.scalars(select(DeadLetter.code)).all() == [code]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/compat/lago/api/v1/events", "/api/v1/customers"])
+def test_a_key_of_half_a_surrogate_pair_that_stands_twice_is_told(path: str, caller: Caller) -> None:
+    response = caller.client.post(
+        path, data=b'{"\\ud800": 1, "\\ud800": 2}', content_type="application/json", headers=caller.headers
+    )
+
+    assert (response.status_code, b"duplicate_key" in response.get_data()) == (400, True)

@@ -23,6 +23,7 @@ NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]*(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1
 LARGEST, MOST_PLACES = 10**15, 12
 ODD = [
     '""', '" "', '"null"', '"NaN"', '"Infinity"', '"-Infinity"', '"1e400"', '"1e-400"', "1e400", "1e-400",
+    "1e999999999", "1e-999999999",
     '"١٢"', '"१२"', '"²"', '"1,000"', '"1_000"', '"0x10"', '"1 "', '" 1"', '"1\\n"', '"+1"', '"--1"', '"."',
     '".5"', '"5."', "true", "false", "[]", "[1]", "{}", '{"quantity": 1}', "-1", '"-1"', "-0", '"-0.0"', "0",
     "0.0000000000001", '"0.0000000000001"', "1.0000000000000", "0.000000000001", "1000000000000000",
@@ -133,7 +134,8 @@ def test_a_null_in_what_a_metric_adds_up_is_refused(door: Any, caller: Caller, s
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(
-    "text", ["NaN", "Infinity", "-Infinity", "1.", ".5", "01", "+1", "0x10", "nan", "1" * 5000]
+    "text",
+    ["NaN", "Infinity", "-Infinity", "1.", ".5", "01", "+1", "0x10", "nan", "1" * 5000, f"1e-{10**20}"],
 )
 def test_what_is_no_json_stores_nothing(door: Any, text: str, caller: Caller, session: Session) -> None:
     door(caller, ["e"], [text])
