@@ -36,8 +36,8 @@ def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
     """Tell whether the account may use the metric at `at`.
 
     Denied for `account_suspended`, `paused`, `no_subscription`, `not_in_plan`, `limit_reached`, and, where
-    the plan suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is always
-    counted and owed. `trialing` allows what is charged nothing for. Nothing of it is read from a cache.
+    the plan suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is
+    always counted and owed. `trialing` allows what nothing is charged for. Nothing is read from a cache.
     """
     wallet = wallets.find_for(account) if account.billing_mode is BillingMode.prepaid else None
     remaining = None if wallet is None else available_in(wallet)

@@ -17,6 +17,7 @@ from app.services import audit, metering, segments, subscriptions
 from app.services.inputs import refusals
 
 NOW, PERIOD_END = "now", "period_end"
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 
 
 def moment(subscription: Subscription, when: str, at: datetime) -> datetime:
@@ -29,12 +30,23 @@ def moment(subscription: Subscription, when: str, at: datetime) -> datetime:
         return bucket_start(at)
     if when == PERIOD_END:
         return segments.period_end(subscription, at)
+    return day_start(day_of(when), subscription.account.timezone)
+
+
+def day_of(when: str) -> date:
+    """Return the day that `when` names.
+
+    Raises:
+        Invalid: it names none.
+    """
     try:
         day = date.fromisoformat(when)
     except ValueError:
+        day = date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
         message = "Write now, period_end, or a day such as 2026-11-15."
-        raise Invalid.at("/when", message, code="not_a_moment") from None
-    return day_start(day, subscription.account.timezone)
+        raise Invalid.at("/when", message, code="not_a_moment")
+    return day
 
 
 def moment_of(subscription: Subscription, when: str) -> datetime:

@@ -10,28 +10,14 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app import clock
-from app.permissions import Actor
-from app.services import keys, reference, verify
-from tests.scenarios.subscribing import Story, fee, ist, otp
-from tests.services.tampering import red
-
-SYSTEM = Actor.system("tests")
+from tests.scenarios.subscribing import Story, check_books, fee, ist, open_shop, otp
 
 
 @pytest.fixture
 def story(session: Session, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    at = ist("2026-10-01 09:00")
-    reference.load(at=at, actor=SYSTEM)
-    _, secret = keys.create("crm", scopes=["all"], actor=SYSTEM, at=at)
-    story = Story(client, secret, at)
-    monkeypatch.setattr(clock, "now", lambda: story.at)
-    story.call("POST", "/metrics", {"code": "otp", "unit": "message"}, 201)
-    story.sell("basic", fee("3100"), otp("2"))
-    story.sell("pro", fee("6200"), otp("1"))
+    story = open_shop(client, monkeypatch, ist("2026-10-01 09:00"))
     yield story
-    # The documents of the invoices are not delivered here.
-    assert red(verify.run([name for name in verify.checks if name != "outbox"], at=story.at)) == {}
+    check_books(story)
 
 
 def test_an_upgrade_in_the_middle_of_the_month(story: Story) -> None:
@@ -126,7 +112,7 @@ def test_to_cancel_and_to_come_back(story: Story) -> None:
 
 
 def test_a_trial_that_ends_in_the_middle_of_the_month(story: Story) -> None:
-    """10 days for nothing; 21 of 31 days of 3,100 are 2,100; 7 OTPs in the trial are free, 4 after it are 8."""
+    """10 days for nothing; 21 of 31 days of 3,100 are 2,100; 7 OTPs in the trial are free, 4 later are 8."""
     story.open_account()
     subscription = story.subscribe("basic", "2026-10-01", trial_days=10)
     assert story.segments(subscription)[0][1] == "trialing"
@@ -209,8 +195,8 @@ def test_a_prepaid_upgrade_moves_the_wallet_at_once(story: Story) -> None:
 
 
 def test_a_quarter_paid_in_advance_and_left_in_the_middle(story: Story) -> None:
-    """The quarter from October has 92 days, at 100 each; 46 are used when it ends before 16 November, so 4,600
-    of 9,200 come back, out of the 5,000 of the other plan.
+    """The quarter from October has 92 days, at 100 each; 46 are used when it ends before 16 November, so
+    4,600 of 9,200 come back, out of the 5,000 of the other plan.
     """
     story.sell("quarterly", fee("9200", timing="advance"), interval="quarter")
     story.sell("support", {**fee("5000"), "name": "Support"})
