@@ -1,10 +1,76 @@
-"""An independent price calculator, written with `fractions` from DOMAIN.md §4 and API.md §5. It shares no
-code with the product."""
+"""An independent calculator of prices and whole invoices, written with `fractions` from DOMAIN.md §2, §4, §7
+and API.md §5. It shares no code with the product."""
 
 from fractions import Fraction
 from typing import Any
 
 Terms = dict[str, Any]
+PLACES = {"INR": 2, "USD": 2, "IDR": 2, "JPY": 0, "KWD": 3}
+PAID_WHOLE = {"INR", "IDR"}
+
+
+def invoice(wanted: Terms) -> Terms:
+    """Return the figures, in minor units, of an invoice that `random_invoices.draw` describes."""
+    asked, places = wanted["quote"], PLACES[wanted["quote"]["currency"]]
+    priced = [
+        (minor_units(amount, places), rate)
+        for component, rate in zip(asked["components"], wanted["rates"], strict=True)
+        for amount in _amounts(component, asked)
+    ]
+    subtotal = sum(amount for amount, _ in priced)
+    limit = _limited(subtotal, asked, places) - subtotal
+    fees = [minor_units(Fraction(fee["price"]) * Fraction(*fee["days"]), places) for fee in wanted["fees"]]
+    lines = [*priced, *((fee, "18") for fee in fees), *([(limit, "18")] if limit else [])]
+    taxes: dict[tuple[str, str], int] = {}
+    for code, parts in wanted["taxes"]:
+        for rate in {rate for _, rate in lines}:
+            taxable = sum(amount for amount, own in lines if own == rate)
+            taxes[code, rate] = minor_units(Fraction(taxable) * Fraction(rate) / 100 / parts, 0)
+    tax, before = sum(taxes.values()), sum(amount for amount, _ in lines)
+    total, unit = before + tax, 10**places if asked["currency"] in PAID_WHOLE else 1
+    payable = minor_units(Fraction(total, unit), 0) * unit
+    return {
+        "lines": [amount for amount, _ in lines],
+        "subtotal": before,
+        "tax_total": tax,
+        "round_off": payable - total,
+        "total": payable,
+    }
+
+
+def _amounts(component: Terms, asked: Terms) -> list[Fraction]:
+    """Return the exact amount of each line of a component: one, or one for each value it is grouped by."""
+    position = asked["components"].index(component)
+    own = [usage for usage in asked["usage"] if _charged_by(usage, asked["components"]) == position]
+    dimension, groups = component.get("group_by"), [own]
+    if dimension:
+        values = {usage["dimensions"].get(dimension) for usage in own}
+        ordered = sorted(value for value in values if value is not None) + [None] * (None in values)
+        groups = [[one for one in own if one["dimensions"].get(dimension) == value] for value in ordered]
+    return [_amount(component, group, asked["charge_zero_first_tier"]) for group in groups]
+
+
+def _charged_by(usage: Terms, components: list[Terms]) -> int:
+    fitting = [
+        (-len(component["filters"]), position)
+        for position, component in enumerate(components)
+        if component["metric"] == usage["metric"]
+        and all(usage["dimensions"].get(name) in values for name, values in component["filters"].items())
+    ]
+    return min(fitting)[1]
+
+
+def _amount(component: Terms, usages: list[Terms], zero_tier: bool) -> Fraction:
+    events = [Fraction(value) for usage in usages for value in usage.get("events", [])]
+    alone = sum((Fraction(usage["quantity"]) for usage in usages if "quantity" in usage), Fraction(0))
+    return exact(component, sum(events, alone), events, zero_tier)
+
+
+def _limited(subtotal: int, asked: Terms, places: int) -> int:
+    for limit, choose in ((asked["minimum"], max), (asked["maximum"], min)):
+        if limit is not None:
+            subtotal = choose(subtotal, minor_units(Fraction(limit), places))
+    return subtotal
 
 
 def exact(terms: Terms, quantity: Fraction, events: list[Fraction], zero_tier: bool = False) -> Fraction:

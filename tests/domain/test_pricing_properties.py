@@ -6,12 +6,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.money import CURRENCIES
-from app.domain.pricing import Usage, parse_terms, price, price_models
-from tests.domain import calculator, strategies
+from app.domain.pricing import Usage, parse_terms, price, price_models, terms_schema
+from tests.domain import calculator, random_invoices, strategies
+
+TINY = Decimal("0.000000000001")
 
 
 def test_the_strategies_cover_every_registered_model() -> None:
@@ -47,76 +50,69 @@ def test_every_model_agrees_with_the_independent_calculator(
     assert sum((Fraction(row.amount) for row in got.breakdown), Fraction(0)) == Fraction(got.amount_exact)
 
 
-@given(strategies.tiers("unit", flats=False), strategies.quantities)
+@given(strategies.tiers("unit"))
 @settings(max_examples=100)
-def test_graduated_without_flat_parts_is_continuous_at_every_bound(
-    tiers: list[dict[str, Any]], step: Decimal
-) -> None:
-    """Around each bound the price moves by no more than the dearer of the two rates times the step."""
+def test_graduated_is_continuous_at_every_bound_apart_from_flat_parts(tiers: list[dict[str, Any]]) -> None:
+    """A hair beyond a bound costs the hair at the next tier's rate, and that tier's flat part."""
     terms = parse_terms("graduated", {"tiers": tiers})
-    tiny = Decimal("0.000000000001")
     for below, above in pairwise(tiers):
         at, after = (
             price(terms, Usage(Decimal(below["up_to"]) + plus), "INR").amount_exact
-            for plus in (Decimal(0), tiny)
+            for plus in (Decimal(0), TINY)
         )
-        assert after - at == tiny * Decimal(above["unit"])
+        assert after - at == TINY * Decimal(above["unit"]) + Decimal(above["flat"])
 
 
-@given(strategies.tiers("unit"), strategies.quantities, strategies.quantities)
-@settings(max_examples=100)
-def test_graduated_never_falls_as_usage_grows(
-    tiers: list[dict[str, Any]], first: Decimal, more: Decimal
+@pytest.mark.parametrize("model", ["graduated", "graduated_percentage", "per_unit", "package"])
+@given(data=st.data(), first=strategies.quantities, more=strategies.quantities)
+@settings(max_examples=60)
+def test_the_price_never_falls_as_usage_grows(
+    model: str, data: st.DataObject, first: Decimal, more: Decimal
 ) -> None:
-    terms = parse_terms("graduated", {"tiers": tiers})
-    assert (
-        price(terms, Usage(first), "INR").amount_exact
-        <= price(terms, Usage(first + more), "INR").amount_exact
-    )
+    """Only volume may: its larger tier is a lower price for all."""
+    terms = parse_terms(model, data.draw(strategies.terms(model)))
+    less, all_of_it = (price(terms, Usage(used), "INR").amount_exact for used in (first, first + more))
+    assert less <= all_of_it
 
 
-def test_twenty_thousand_random_charges_agree_with_the_independent_calculator() -> None:
-    chance = random.Random(20261122)
-    for _ in range(20_000):
-        wire = random_terms(chance)
-        events = [
-            Fraction(chance.randrange(1, 10**6), 10 ** chance.randrange(4))
-            for _ in range(chance.randrange(1, 6))
-        ]
-        values = tuple(Decimal(value.numerator) / Decimal(value.denominator) for value in events)
-        used = Usage(sum(values, Decimal(0)), values, len(values))
-        terms = parse_terms(wire["model"], {name: value for name, value in wire.items() if name != "model"})
-        wanted = calculator.exact(wire, sum(events, Fraction(0)), events)
-        got = price(terms, used, "INR").amount
-        assert got == Decimal(calculator.minor_units(wanted, 2)).scaleb(-2), (wire, events)
+@given(strategies.cases)
+@settings(max_examples=200)
+def test_every_bound_and_a_hair_beside_it_cost_what_the_calculator_says(
+    case: tuple[str, dict[str, Any]],
+) -> None:
+    model, wire = case
+    terms = parse_terms(model, wire)
+    bounds = [Decimal(tier["up_to"]) for tier in wire.get("tiers", [])[:-1]]
+    free = Decimal(wire.get("free_units", wire.get("free_amount", "0")))
+    package = [Decimal(wire["size"]) * n for n in (1, 2)] if model == "package" else []
+    for bound in (*bounds, *package, Decimal(0)):
+        for quantity in (bound + free - TINY, bound + free, bound + free + TINY):
+            if quantity >= 0:
+                got = price(terms, Usage(quantity, (quantity,), 1), "INR")
+                wanted = calculator.exact({**wire, "model": model}, Fraction(quantity), [Fraction(quantity)])
+                assert Fraction(got.amount_exact) == wanted, quantity
 
 
-def random_terms(chance: random.Random) -> dict[str, Any]:
-    """Wire terms of a random model, drawn fast."""
+@pytest.mark.parametrize("seed", range(4))
+def test_twenty_thousand_random_invoices_agree_with_the_independent_calculator(seed: int) -> None:
+    """A quarter each. `make bench BENCH=calculator` tries a million."""
+    chance = random.Random(seed)
+    for _ in range(5_000):
+        invoice = random_invoices.draw(chance)
+        assert random_invoices.by_product(invoice) == calculator.invoice(invoice), invoice
 
-    def number(largest: int, places: int) -> str:
-        return str(Decimal(chance.randrange(1, largest * 10**places)).scaleb(-places))
 
-    def tiers(price_name: str) -> list[dict[str, Any]]:
-        bounds = sorted({chance.randrange(1, 10**6) for _ in range(chance.randrange(5))})
-        return [
-            {"up_to": up_to, price_name: number(10, 6), "flat": number(5, 2)}
-            for up_to in [*map(str, bounds), None]
-        ]
-
-    model = chance.choice(strategies.MODELS)
-    shapes: dict[str, dict[str, Any]] = {
-        "flat": {"price": number(999, 2)},
-        "per_unit": {"unit": number(3, 9), "free_units": number(500, 1)},
-        "graduated": {"tiers": tiers("unit"), "free_units": number(500, 0)},
-        "volume": {"tiers": tiers("unit")},
-        "package": {
-            "size": number(900, 1),
-            "price": number(99, 2),
-            "rounding": chance.choice(("up", "down")),
-        },
-        "percentage": {"rate": number(9, 3), "fixed": number(3, 2), "free_events": chance.randrange(3)},
-        "graduated_percentage": {"tiers": tiers("rate"), "free_amount": number(500, 2)},
+def test_random_invoices_are_of_every_model_currency_and_feature() -> None:
+    chance = random.Random(0)
+    drawn = [random_invoices.draw(chance) for _ in range(500)]
+    quotes = [invoice["quote"] for invoice in drawn]
+    components = [component for asked in quotes for component in asked["components"]]
+    assert {component["model"] for component in components} == set(price_models)
+    assert {asked["currency"] for asked in quotes} == set(calculator.PLACES)
+    assert {asked["charge_zero_first_tier"] for asked in quotes} == {False, True}
+    assert {len(invoice["taxes"]) for invoice in drawn} == {0, 1, 2}
+    features = {name for component in components for name in component} | {
+        name for asked in quotes for name in ("minimum", "maximum") if asked[name]
     }
-    limits = {"minimum": number(50, 2)} if chance.random() < 0.2 else {}
-    return {"model": model, **shapes[model], **limits}
+    declared = {name for model in price_models for name in terms_schema(model)["properties"]}
+    assert features == declared | {"code", "metric", "model", "filters", "group_by"}
