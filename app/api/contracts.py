@@ -121,7 +121,7 @@ def agree_on_commitment(subscription_id: UUID, body: NewCommitment) -> Response:
     """The last run of each period bills what is missing to it, before tax and discounts."""
     row = _get(subscription_id)
     need_staff("Agreeing on a commitment")
-    made = commitments.commit(
+    made = commitments.agree(
         row,
         body.amount,
         start_on=body.start_on,

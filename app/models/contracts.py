@@ -198,21 +198,24 @@ class CouponRedemption(Identified, Base):
 
 
 class AccountCredit(Identified, Timestamped, Base):
-    """An amount that reduces the invoices of an account until `remaining` is nothing. Its uses are the lines
-    of issued invoices that name it.
+    """An amount that reduces the invoices of an account until `remaining` is nothing: what is neither used
+    nor `withdrawn`. Its uses are the lines of issued invoices that name it.
     """
 
     __tablename__ = "account_credits"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
-        CheckConstraint("remaining >= 0 AND remaining <= amount", name="not_overdrawn"),
+        CheckConstraint(
+            "remaining >= 0 AND withdrawn >= 0 AND remaining + withdrawn <= amount", name="not_overdrawn"
+        ),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"), index=True)
     amount: Mapped[Amount] = mapped_column(info=money())
     remaining: Mapped[Amount] = mapped_column(info=money())
+    withdrawn: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
     currency: Mapped[Currency]
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(info={"help": "As invoices show it."})
 
     account: Mapped[Account] = relationship()
 

@@ -5,12 +5,13 @@ draft that somebody else has overtaken is refused, and drafted again.
 """
 
 from decimal import Decimal
+from uuid import UUID
 
 from app.db import lock
 from app.errors import Conflict
-from app.models import Invoice, InvoiceLine, Subscription
+from app.models import CouponRedemption, Discount, Invoice, InvoiceLine, Subscription
 from app.models.invoices import LineKind
-from app.services import commitments
+from app.services import commitments, coupons, discounts, reductions
 from app.services.charges import invoiced_before
 
 NOTHING = Decimal(0)
@@ -24,10 +25,47 @@ def take(invoice: Invoice) -> None:
         Conflict: another invoice has used it since the draft was made.
     """
     _check_true_ups(invoice)
+    _use_discounts(invoice)
+    _use_coupons(invoice)
+    for credit_id, amount in _by_source(invoice, LineKind.credit).items():
+        discounts.use_credit(credit_id, amount)
 
 
 def _lines(invoice: Invoice, kind: LineKind) -> list[InvoiceLine]:
     return [line for line in invoice.lines if line.kind is kind]
+
+
+def _by_source(invoice: Invoice, kind: LineKind) -> dict[UUID, Decimal]:
+    """Return what the lines of a kind take off, by the part of the contract, in the order of their ids."""
+    found: dict[UUID, Decimal] = {}
+    for line in _lines(invoice, kind):
+        assert line.source_id
+        found[line.source_id] = found.get(line.source_id, NOTHING) - line.amount
+    return dict(sorted(found.items()))
+
+
+def _use_discounts(invoice: Invoice) -> None:
+    used = _by_source(invoice, LineKind.discount)
+    rows = lock(Discount, used)
+    before = reductions.taken(invoice.account_id, invoice.period_start, used)
+    for row in rows:
+        _check_left(row.amount, before.get(row.id, NOTHING), used[row.id], row.name)
+
+
+def _use_coupons(invoice: Invoice) -> None:
+    used = _by_source(invoice, LineKind.coupon)
+    rows = lock(CouponRedemption, used)
+    before = reductions.taken(invoice.account_id, invoice.period_start, used)
+    for row in rows:
+        _check_left(row.coupon.amount, before.get(row.id, NOTHING), used[row.id], row.coupon.code)
+        if row.id not in before:
+            coupons.use(row.id)
+
+
+def _check_left(most: Decimal | None, before: Decimal, amount: Decimal, name: str) -> None:
+    """Return if an amount per period is not exceeded; a percentage has none."""
+    if most is not None and before + amount > most:
+        raise Conflict(f"{name}: another invoice of the period has used it since. {OVERTAKEN}")
 
 
 def _check_true_ups(invoice: Invoice) -> None:

@@ -45,7 +45,7 @@ Place = tuple[UUID, datetime]
 Charges = defaultdict[UUID, list[tuple[datetime, Decimal]]]
 
 
-def commit(
+def agree(
     subscription: Subscription,
     amount: Any,
     *,

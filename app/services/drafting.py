@@ -11,7 +11,7 @@ from app.domain.periods import Period
 from app.domain.tax import SupplyKind
 from app.models import Account, ChargePosition, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
-from app.services import commitments, invoice_checks, invoice_lines, taxes
+from app.services import commitments, invoice_checks, invoice_lines, reductions, taxes
 from app.services.invoice_checks import History
 from app.services.price_book import PriceBook
 from app.services.taxes import Seller
@@ -59,8 +59,10 @@ def assemble(
     on = ist_date(at)
     seller = book.seller(on)
     supply = taxes.supply_to(account.customer, seller, on=on)
+    rates = book.rates(on)
+    given = reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
     made = invoice_lines.make(
-        dues, manual, true_ups, supply=supply, rates=book.rates(on), currency=account.currency
+        dues, manual, [*true_ups, *given], supply=supply, rates=rates, currency=account.currency
     )
     export = supply.kind is SupplyKind.export
     invoice = Invoice(

@@ -33,6 +33,7 @@ class Price:
     component_id: UUID
     version_id: UUID
     version_label: str
+    plan_code: str
     code: str
     name: str
     kind: ComponentKind
@@ -134,6 +135,7 @@ def _price(version: PlanVersion, component: PriceComponent) -> Price:
         component_id=component.id,
         version_id=version.id,
         version_label=version.label,
+        plan_code=version.plan.code,
         code=component.code,
         name=component.name,
         kind=component.kind,

@@ -153,12 +153,14 @@ def _discounts_and_credits() -> None:
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("amount", sa.Numeric(20, 4), nullable=False),
         sa.Column("remaining", sa.Numeric(20, 4), nullable=False),
+        sa.Column("withdrawn", sa.Numeric(20, 4), server_default=sa.text("0"), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         *_times(),
         sa.CheckConstraint("amount > 0", name=op.f("ck_account_credits_amount")),
         sa.CheckConstraint(
-            "remaining >= 0 AND remaining <= amount", name=op.f("ck_account_credits_not_overdrawn")
+            "remaining >= 0 AND withdrawn >= 0 AND remaining + withdrawn <= amount",
+            name=op.f("ck_account_credits_not_overdrawn"),
         ),
         _refers("account_credits", "account_id", "accounts"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account_credits")),

@@ -45,7 +45,7 @@ def committed(amount: str = "1000", **subscription: Any) -> tuple[Subscription, 
     """Return a subscription of ₹1 a message that is committed from October on."""
     metric = make.make_metric()
     made = priced(make.per_unit(metric, "1"), **subscription)
-    commitments.commit(made, amount, start_on=OCTOBER_1, actor=make.ACTOR)
+    commitments.agree(made, amount, start_on=OCTOBER_1, actor=make.ACTOR)
     return made, metric
 
 
@@ -98,7 +98,7 @@ def test_the_commitments_of_the_segments_of_a_month_add_up_to_the_whole(session:
     subscriptions.end(subscription, at=MID_OCTOBER, actor=make.ACTOR)
     use(subscription.account, metric, 400, at=datetime(2026, 10, 10, 6, 30, tzinfo=UTC))
     second = priced(make.fee("0"), account=subscription.account, start_at=MID_OCTOBER)
-    commitments.commit(second, "1000", start_on=OCTOBER_1, actor=make.ACTOR)
+    commitments.agree(second, "1000", start_on=OCTOBER_1, actor=make.ACTOR)
     invoice = issue_for(subscription.account)
     assert lines_of(invoice) == [
         (LineKind.usage, Decimal(400)),
@@ -111,7 +111,7 @@ def test_the_commitments_of_the_segments_of_a_month_add_up_to_the_whole(session:
 def test_fees_count_towards_a_commitment(session: Session) -> None:
     """November's fee in advance counts for November."""
     subscription = priced(make.fee("300", timing="advance"))
-    commitments.commit(subscription, "1000", start_on=OCTOBER_1, actor=make.ACTOR)
+    commitments.agree(subscription, "1000", start_on=OCTOBER_1, actor=make.ACTOR)
     assert lines_of(issue_for(subscription.account)) == [
         (LineKind.fixed, Decimal(300)),
         (LineKind.fixed, Decimal(300)),
@@ -147,7 +147,7 @@ def test_late_usage_lowers_a_true_up_down_to_nothing_and_never_below(session: Se
 def test_a_commitment_that_begins_next_month_asks_for_nothing_before(session: Session) -> None:
     metric = make.make_metric()
     subscription = priced(make.per_unit(metric, "1"))
-    made = commitments.commit(subscription, "1000", actor=make.ACTOR)
+    made = commitments.agree(subscription, "1000", actor=make.ACTOR)
     assert (made.start_on, made.end_on) == (NOVEMBER_1, None)
     assert invoices.draft_for(subscription.account, OCTOBER, at=IN_NOVEMBER) is None
     invoice = issue_for(subscription.account, NOVEMBER, at=IN_DECEMBER)
@@ -174,7 +174,7 @@ def test_a_second_draft_of_a_true_up_is_not_issued(session: Session) -> None:
 def test_two_commitments_for_the_same_days_are_refused(session: Session) -> None:
     subscription, _ = committed()
     with pytest.raises(Overlapping):
-        commitments.commit(subscription, "5", actor=make.ACTOR)
+        commitments.agree(subscription, "5", actor=make.ACTOR)
     assert len(commitments.of(subscription)) == 1
 
 
@@ -184,15 +184,15 @@ Change = Callable[[Subscription], object]
 @pytest.mark.parametrize(
     ("change", "pointer", "code"),
     [
-        (lambda one: commitments.commit(one, "0", actor=make.ACTOR), "/amount", "not_positive"),
-        (lambda one: commitments.commit(one, "1.001", actor=make.ACTOR), "/amount", "too_many_decimals"),
+        (lambda one: commitments.agree(one, "0", actor=make.ACTOR), "/amount", "not_positive"),
+        (lambda one: commitments.agree(one, "1.001", actor=make.ACTOR), "/amount", "too_many_decimals"),
         (
-            lambda one: commitments.commit(one, "1", end_on=OCTOBER_1, actor=make.ACTOR),
+            lambda one: commitments.agree(one, "1", end_on=OCTOBER_1, actor=make.ACTOR),
             "/end_on",
             "not_after_start",
         ),
         (
-            lambda one: commitments.commit(one, "1", start_on=OCTOBER_1, actor=make.ACTOR),
+            lambda one: commitments.agree(one, "1", start_on=OCTOBER_1, actor=make.ACTOR),
             "/start_on",
             "already_billed",
         ),
