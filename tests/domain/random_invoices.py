@@ -2,6 +2,7 @@
 tests try twenty thousand, `bench.calculator` a million."""
 
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -149,14 +150,18 @@ def terms(chance: random.Random, model: str) -> dict[str, Any]:
             for up_to in [*map(str, bounds), None]
         ]
 
-    shapes: dict[str, dict[str, Any]] = {
-        "flat": {"price": number(999, 2)},
-        "per_unit": {"unit": number(3, 12), "free_units": number(500, 1)},
-        "graduated": {"tiers": tiers("unit"), "free_units": number(500, 2)},
-        "volume": {"tiers": tiers("unit")},
-        "package": {"size": number(90, 3), "price": number(99, 2), "rounding": chance.choice(("up", "down"))},
-        "percentage": {"rate": number(9, 3)},
-        "graduated_percentage": {"tiers": tiers("rate"), "free_amount": number(500, 2)},
+    shapes: dict[str, Callable[[], dict[str, Any]]] = {
+        "flat": lambda: {"price": number(999, 2)},
+        "per_unit": lambda: {"unit": number(3, 12), "free_units": number(500, 1)},
+        "graduated": lambda: {"tiers": tiers("unit"), "free_units": number(500, 2)},
+        "volume": lambda: {"tiers": tiers("unit")},
+        "package": lambda: {
+            "size": number(90, 3),
+            "price": number(99, 2),
+            "rounding": chance.choice(("up", "down")),
+        },
+        "percentage": lambda: {"rate": number(9, 3)},
+        "graduated_percentage": lambda: {"tiers": tiers("rate"), "free_amount": number(500, 2)},
     }
     per_event = {
         "fixed": number(3, 2),
@@ -168,7 +173,7 @@ def terms(chance: random.Random, model: str) -> dict[str, Any]:
     limits = {"minimum": number(50, 2), "maximum": str(_number(chance, 5000, 2) + 50)}
     optional = {**(per_event if model == "percentage" else {}), **limits}
     chosen = {name: value for name, value in optional.items() if chance.random() < 0.3}
-    return {"model": model, **shapes[model], **chosen}
+    return {"model": model, **shapes[model](), **chosen}
 
 
 def _number(chance: random.Random, largest: int, places: int) -> Decimal:
