@@ -6,7 +6,7 @@ add up to what billing asks for it, also where it is longer than a month or cros
 take off or add afterwards (discounts, coupons, credits, commitments) and taxes are not part of it.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -208,6 +208,10 @@ def _spread(
 ) -> Iterator[tuple[int, Decimal]]:
     """Yield the part of a fee that each month has by its days; the parts add up to the fee."""
     first, after = days
+    inside = bisect_right(months, first, key=attrgetter("start_on")) - 1
+    if inside >= 0 and after <= months[inside].end_on:
+        yield inside, amount
+        return
     borders = [first, *(month.start_on for month in months), months[-1].end_on, after]
     cut = [min(max(each, first), after) for each in borders]
     shares = [Fraction((b - a).days, (after - first).days) for a, b in pairwise(cut)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -53,8 +54,14 @@ def _number(on: date) -> int:
 
 def months_of(simulation: Simulation, zone_name: str) -> tuple[Period, ...]:
     """Return the local months of a simulation in a zone."""
-    first = month_of(simulation.first_month, zone_name).start_on
-    last = month_of(simulation.last_month, zone_name).start_on
+    return months_between(simulation.first_month, simulation.last_month, zone_name)
+
+
+@lru_cache(maxsize=1024)
+def months_between(first_month: str, last_month: str, zone_name: str) -> tuple[Period, ...]:
+    """Return the local months from one to another, both named such as `2026-08`."""
+    first = month_of(first_month, zone_name).start_on
+    last = month_of(last_month, zone_name).start_on
     names = [f"{add_months(first, n):%Y-%m}" for n in range(_number(last) - _number(first) + 1)]
     return tuple(month_of(name, zone_name) for name in names)
 
