@@ -158,3 +158,87 @@ def test_a_quote_that_breaks_a_rule_is_refused_with_the_field_named(
     with pytest.raises(RuleBroken) as refused:
         quote(**request)
     assert (refused.value.pointer, refused.value.code) == (pointer, code)
+
+
+CALL = {"metric": "call", "model": "graduated", "group_by": "country", "free_units": "1", "tiers": [
+    {"up_to": "2", "unit": "10"}, {"up_to": None, "unit": "0.005"},
+]}  # fmt: skip
+
+
+def calls(quantity: str, **dimensions: str) -> dict[str, Any]:
+    return {"metric": "call", "quantity": quantity, "dimensions": dimensions}
+
+
+def test_each_value_of_a_group_is_priced_by_itself() -> None:
+    """One free, two at 10, then 0.005 — for each country; both numbers of calls to India count together."""
+    used = [calls("4", country="US"), calls("3", country="IN"), calls("2"), calls("3", country="IN")]
+    answer = quote([CALL], used, "INR")
+    assert [
+        (line["group"], line["quantity"], line["amount_exact"], line["amount"]) for line in answer["lines"]
+    ] == [
+        ({"country": "IN"}, "6", "20.015", "20.02"),
+        ({"country": "US"}, "4", "20.005", "20.01"),
+        ({"country": None}, "2", "10", "10.00"),
+    ]
+    assert answer["total"] == "50.03"
+    named = {
+        "group": {"country": "US"},
+        "kind": "tier",
+        "tier": 2,
+        "quantity": "1",
+        "unit": "0.005",
+        "flat": "0",
+    }
+    assert answer["lines"][1]["breakdown"][2] == {**named, "amount": "0.005"}
+
+
+def test_limits_and_the_switch_hold_for_each_value_that_was_used() -> None:
+    """A least of 15 for each; a country that was not called is no group and owes nothing."""
+    priced = {**CALL, "minimum": "15", "maximum": "20"}
+    answer = quote([priced], [calls("0", country="IN"), calls("9", country="US")], "INR")
+    assert [line["amount"] for line in answer["lines"]] == ["15.00", "20.00"]
+    assert quote([priced], [], "INR", charge_zero_first_tier=True)["lines"] == []
+
+
+def test_a_group_is_of_the_usage_that_its_component_charges() -> None:
+    """The more specific component takes its calls away before the rest is grouped."""
+    special = {"metric": "call", "model": "per_unit", "unit": "1", "filters": {"country": ["NP"]}}
+    used = [calls("5", country="NP"), calls("2", country="IN")]
+    lines = quote([CALL, special], used, "INR")["lines"]
+    assert [(line.get("group"), line["amount"]) for line in lines] == [
+        ({"country": "IN"}, "10.00"),
+        (None, "5.00"),
+    ]
+
+
+def test_lines_name_the_code_of_their_component_and_dimensions_may_be_numbers() -> None:
+    component = {**SEAT, "code": "seats", "currency": "INR", "filters": {"size": "2"}}
+    (line,) = quote([component], [{**ONE_SEAT, "dimensions": {"size": 2}}], "INR")["lines"]
+    assert (line["code"], line["quantity"]) == ("seats", "1")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"group_by": 1}, "group_by", "not_a_string"),
+        ({"group_by": ""}, "group_by", "not_a_string"),
+        ({"metric": None, "model": "flat", "price": "1", "group_by": "x"}, "group_by", "mismatch"),
+        ({"currency": "USD"}, "currency", "currency_mismatch"),
+        ({"currency": "XXX"}, "currency", "unknown_currency"),
+        ({"currency": ["INR"]}, "currency", "unknown_currency"),
+        ({"code": 1}, "code", "not_a_string"),
+    ],
+)
+def test_what_stands_beside_the_terms_is_refused_by_its_field(
+    change: dict[str, Any], field: str, code: str
+) -> None:
+    component = {**(SEAT if "metric" not in change else {}), **change}
+    with pytest.raises(RuleBroken) as refused:
+        quote([component], [], "INR")
+    assert (refused.value.pointer, refused.value.code) == (f"/components/0/{field}", code)
+
+
+def test_a_dimension_of_usage_that_is_no_text_is_refused() -> None:
+    with pytest.raises(RuleBroken) as refused:
+        quote([SEAT], [{**ONE_SEAT, "dimensions": {"size": ["2"]}}], "INR")
+    assert (refused.value.pointer, refused.value.code) == ("/usage/0/dimensions/size", "bad_value")
