@@ -20,6 +20,7 @@ from app.api.body import Meta, parse, read_raw
 from app.api.endpoint import endpoint
 from app.api.envelope import instant_text
 from app.api.guards import current_actor, guard
+from app.api.strict_json import UNSTORABLE
 from app.domain.events import Rejection, read_instant
 from app.domain.lago import ALREADY_THERE, as_event, refuse, told_by_lago
 from app.errors import Invalid
@@ -170,7 +171,7 @@ def _translate(sent: Sequence[Any]) -> tuple[list[Any], dict[str, Named], dict[i
 
 def _reference(event: Any) -> str:
     reference = event.get("account_id") if isinstance(event, dict) else None
-    return reference if isinstance(reference, str) else ""
+    return reference if isinstance(reference, str) and not UNSTORABLE.search(reference) else ""
 
 
 def _details(result: Result) -> dict[str, list[str]] | None:

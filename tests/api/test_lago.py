@@ -140,6 +140,8 @@ def test_an_account_is_named_by_either_of_its_ids_or_by_a_subscription(
         ({"transaction_id": ""}, {"transaction_id": ["value_is_mandatory"]}),
         ({"external_subscription_id": "x"}, {"external_subscription_id": ["subscription_not_found"]}),
         ({"external_subscription_id": ["x"]}, {"external_subscription_id": ["not_a_string"]}),
+        ({"external_subscription_id": "\0"}, {"external_subscription_id": ["control_character"]}),
+        ({"external_subscription_id": "\ud800"}, {"external_subscription_id": ["control_character"]}),
         ({"code": "nope"}, {"code": ["billable_metric_not_found"]}),
         ({"timestamp": "yesterday"}, {"timestamp": ["bad_timestamp"]}),
         ({"timestamp": 1}, {"timestamp": ["too_old"]}),
