@@ -42,6 +42,7 @@ NOTHING = Decimal(0)
 UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 CHARGES = (LineKind.usage, LineKind.fixed, LineKind.adjustment)
 Place = tuple[UUID, datetime]
+Agreed = Mapping[UUID, list[Commitment]]
 Charges = defaultdict[UUID, list[tuple[datetime, Decimal]]]
 
 
@@ -139,7 +140,7 @@ def due(account: Account, until: datetime, dues: Sequence[Due], *, book: PriceBo
     `book` has the account's subscriptions loaded; those with a commitment stay locked.
     """
     coverages = book.tariffs.coverages(account.id)
-    agreed = _by_origin({each.origin_id for each in coverages})
+    agreed = by_origin({each.origin_id for each in coverages})
     committed = [each for each in coverages if each.origin_id in agreed]
     if not committed:
         return []
@@ -216,7 +217,8 @@ def _issued(account_id: UUID, kinds: Sequence[LineKind], *key: Any) -> Sequence[
     return db.session.execute(query).all()
 
 
-def _by_origin(origins: Collection[UUID]) -> Mapping[UUID, list[Commitment]]:
+def by_origin(origins: Collection[UUID]) -> Agreed:
+    """Return the commitments of these subscriptions by their first segment, by their start."""
     found: defaultdict[UUID, list[Commitment]] = defaultdict(list)
     query = select(Commitment).where(Commitment.subscription_id.in_(origins))
     for row in db.session.scalars(query.order_by(Commitment.start_on)):

@@ -8,13 +8,23 @@ from sqlalchemy import text
 
 from app import clock
 from app.db import db, is_isolated
-from app.services.verify import archives, books, corrections, invoicing, queues, states, subscriptions, usage
+from app.services.verify import (
+    archives,
+    books,
+    contracts,
+    corrections,
+    invoicing,
+    queues,
+    states,
+    subscriptions,
+    usage,
+)
 from app.services.verify.checks import Findings, Report, Result, checks
 
 # Importing them entered their checks; this is the order in which they run and are shown.
 ORDER = [
     module.__name__
-    for module in (usage, states, corrections, archives, books, invoicing, subscriptions, queues)
+    for module in (usage, states, corrections, archives, books, invoicing, subscriptions, contracts, queues)
 ]
 
 
