@@ -169,16 +169,9 @@ def test_an_account_is_put_on_a_plan_and_taken_off(desk: Person, world: World) -
     answer = desk.post(f"/admin/accounts/operation/subscribe/?id={other.id}", {"plan": str(world.plan.id)})
     assert answer.status_code == 302, answer.get_data(as_text=True)
     subscription = db.session.query(Subscription).filter_by(account_id=other.id).one()
-    assert (
-        desk.post(f"/admin/subscriptions/operation/end/?id={subscription.id}", {"reason": ""}).status_code
-        == 422
-    )
-    assert (
-        desk.post(
-            f"/admin/subscriptions/operation/end/?id={subscription.id}", {"reason": "Moved"}
-        ).status_code
-        == 302
-    )
+    path = f"/admin/subscriptions/operation/cancel/?id={subscription.id}"
+    assert desk.post(path, {"when": "now", "reason": ""}).status_code == 422
+    assert desk.post(path, {"when": "now", "reason": "Moved", "step": "do"}).status_code == 302
     db.session.refresh(subscription)
     assert (subscription.status, subscription.end_reason) == ("ended", "Moved")
 
