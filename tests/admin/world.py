@@ -27,6 +27,8 @@ from app.models import (
     JobRun,
     OutboxMessage,
     Payment,
+    PlanMove,
+    PlanMoveItem,
     StoredFile,
     UsageDelta,
     UsageEvent,
@@ -110,9 +112,12 @@ def make_world(number: int = 1) -> World:
     run = BillingRun(
         period=f"20{number:02d}-10", status=RunStatus.done, started_by="Test Person", finished_at=AT
     )
+    move = PlanMove(version=plan.versions[0], started_by="Test Person")
     add(
         position,
         run,
+        move,
+        PlanMoveItem(move=move, subscription=subscription, from_version=plan.versions[0]),
         BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
         Payment(
             account=account,
