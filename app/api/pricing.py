@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app import clock
-from app.api import serializers
+from app.api import price_shapes, serializers
 from app.api.body import UNSET, Body, Code, CurrencyCode, Meta, Page, Text, UnsetType, given
 from app.api.endpoint import endpoint
 from app.api.envelope import paginate, success
@@ -23,7 +23,7 @@ blueprint = Blueprint("pricing", __name__)
 
 VERSION_FIELDS = ("interval", "effective_on", "charge_zero_first_tier", "suspend_when_empty")
 Components = Annotated[
-    list[dict[str, Any]],
+    list[Annotated[dict[str, Any], Meta(extra_json_schema=price_shapes.component(price_shapes.IN_PLANS))]],
     Meta(
         max_length=100,
         description="Each a metric, a model and the fields of the model, as in a quote; beside them `code`, "
@@ -63,7 +63,10 @@ class Quote(Body):
     """Components and usage to be priced."""
 
     currency: CurrencyCode
-    components: Annotated[list[Any], Meta(max_length=100)]
+    components: Annotated[
+        list[Any],
+        Meta(max_length=100, extra_json_schema={"items": price_shapes.component(price_shapes.IN_QUOTES)}),
+    ]
     usage: Annotated[list[Any], Meta(max_length=100)]
     minimum: Annotated[Any, Meta(description="The least total, as a decimal, or null")] = None
     maximum: Annotated[Any, Meta(description="The greatest total, as a decimal, or null")] = None
