@@ -17,6 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from admin_views.access import current_actor, require
 from admin_views.keys import key_of
+from admin_views.operations import Operation
 from app import clock
 from app.db import Base, db, in_transaction
 from app.domain.money import CURRENCIES
@@ -31,6 +32,11 @@ from app.services.invoice_document import step
 
 LARGEST_BODY = 1024 * 1024
 OFTEN_USED = ("INR", "USD", "IDR")
+# What the API says in the words of JSON.
+MESSAGES = {
+    "not_a_number": "Write a number, such as 118.00.",
+    "open_tier_not_last": "Say where this tier ends: only the last one has no end.",
+}
 
 
 def is_draft(version: PlanVersion) -> bool:
@@ -46,6 +52,11 @@ class PlanEditorRoutes:
     get_url: Callable[..., str]
     get_one: Callable[[str], Base]
 
+    def offered(self, record: Base | None) -> list[Operation]:
+        """Return the operations on offer; publishing has a page of its own that says what it will do."""
+        found: list[Operation] = super().offered(record)  # type: ignore[misc]
+        return [one for one in found if one.name != "publish"]
+
     def _handle_view(self, name: str, /, **given: Any) -> None:
         if name == "compare_view":
             require(self.resource, Verb.read)
@@ -59,7 +70,9 @@ class PlanEditorRoutes:
         if not is_draft(version):
             flash(f"{version.label} is {version.status} and cannot change: make a new version.", "warning")
             return redirect(self.get_url(".details_view", id=key_of(version)))
-        return self.render("admin/plans/editor.html", record=version, setup=self._setup(version))
+        setup = self._setup(version)
+        # Jinja's `tojson` sorts names; the order of a model's fields is that of its declaration.
+        return self.render("admin/plans/editor.html", record=version, setup=setup, document=json.dumps(setup))
 
     @expose("/editor/save/", methods=("POST",))
     def editor_save(self) -> Any:

@@ -17,7 +17,7 @@ from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
 from app.domain.quotes import quote
 from app.models import PlanVersion, PriceComponent, PricePlan
-from app.services import plans
+from app.services import plan_contents, plans
 
 blueprint = Blueprint("pricing", __name__)
 
@@ -57,6 +57,26 @@ class NewVersion(Body):
     charge_zero_first_tier: bool | UnsetType = UNSET
     suspend_when_empty: bool | UnsetType = UNSET
     components: Components | UnsetType = UNSET
+
+
+class VersionChange(Body):
+    """What of a draft changes; `components` replaces all of them."""
+
+    currency: CurrencyCode = "INR"
+    interval: Interval | UnsetType = UNSET
+    effective_on: FirstDay | UnsetType = UNSET
+    charge_zero_first_tier: bool | UnsetType = UNSET
+    suspend_when_empty: bool | UnsetType = UNSET
+    components: Components | UnsetType = UNSET
+
+
+class Clone(Body):
+    """Another plan like this one; `version` is the one to start from, by default the last."""
+
+    code: Code
+    name: Text | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    version: int | UnsetType = UNSET
 
 
 class Quote(Body):
@@ -121,14 +141,93 @@ def add_version(code: str, body: NewVersion) -> Response:
     return success(serializers.plan_version(made), 201)
 
 
+@blueprint.post("/pricing/<code>/clone")
+@guard("catalog", "write")
+@idempotent
+@endpoint("Clone a plan", body=Clone, answers="plan", status=201)
+def clone_plan(code: str, body: Clone) -> Response:
+    """The first version of the new plan is a draft with the terms and components of the one it is made of."""
+    need_staff("Making plans")
+    values = given(body)
+    plan = plans.get(code)
+    number = values.pop("version", plan.versions[-1].number)
+    made = plans.clone(plans.get_version(code, number), values, actor=current_actor())
+    return success(serializers.plan(made), 201)
+
+
+@blueprint.get("/pricing/<code>/versions/<int:number>")
+@guard("catalog", "read")
+@endpoint("Read a version", answers="plan_version")
+def read_version(code: str, number: int) -> Response:
+    """With its components."""
+    return success(serializers.plan_version(plans.get_version(code, number)))
+
+
+@blueprint.patch("/pricing/<code>/versions/<int:number>")
+@guard("catalog", "write")
+@idempotent
+@endpoint("Change a draft version", body=VersionChange, answers="plan_version")
+def change_version(code: str, number: int, body: VersionChange) -> Response:
+    """Only a draft can change: for a published version this is 409 `frozen`, make a new version."""
+    need_staff("Changing versions")
+    values = given(body)
+    currency, prices = values.pop("currency"), values.pop("components", None)
+    if prices is not None:
+        prices = _in_currency(prices, currency)
+    version = plans.update_version(
+        plans.get_version(code, number), values, prices=prices, actor=current_actor()
+    )
+    return success(serializers.plan_version(version))
+
+
+@blueprint.post("/pricing/<code>/versions/<int:number>/clone")
+@guard("catalog", "write")
+@idempotent
+@endpoint("Clone a version", answers="plan_version", status=201)
+def clone_version(code: str, number: int) -> Response:
+    """Adds a draft to the plan with the terms and components of this version."""
+    need_staff("Adding versions")
+    base = plans.get_version(code, number)
+    made = plans.add_version(base.plan, base=base, actor=current_actor())
+    return success(serializers.plan_version(made), 201)
+
+
+@blueprint.get("/pricing/<code>/versions/<int:number>/diff/<int:other>")
+@guard("catalog", "read")
+@endpoint("Compare two versions", answers="plan_version_diff")
+def compare_versions(code: str, number: int, other: int) -> Response:
+    """How `other` differs: its own terms, and component by component, field by field, tiers side by side.
+
+    Components are the same by code and currency. Each has its `change` (`added removed changed same`), the
+    `fields` that differ and, where tiers differ, all `tiers` of both.
+    """
+    compared = plan_contents.compare(plans.get_version(code, number), plans.get_version(code, other))
+    return success({"type": "plan_version_diff", "attributes": compared})
+
+
 @blueprint.post("/pricing/<code>/versions/<int:number>/publish")
 @guard("catalog", "write")
 @idempotent
 @endpoint("Publish a version", answers="plan_version")
 def publish(code: str, number: int) -> Response:
-    """From then on it is frozen, and new subscriptions get it from its effective day on."""
+    """From then on it is frozen, and new subscriptions get it from its effective day on.
+
+    Refused at `/components` where a currency lacks a component that another one has (`incomplete_currency`),
+    at `/effective_on` where it or another published version would never be in effect (`overlapping`).
+    """
     need_staff("Publishing")
     version = plans.publish(plans.get_version(code, number), at=clock.now(), actor=current_actor())
+    return success(serializers.plan_version(version))
+
+
+@blueprint.post("/pricing/<code>/versions/<int:number>/retire")
+@guard("catalog", "write")
+@idempotent
+@endpoint("Retire a version", answers="plan_version")
+def retire(code: str, number: int) -> Response:
+    """New subscriptions no longer get it; who is on it stays."""
+    need_staff("Retiring")
+    version = plans.retire(plans.get_version(code, number), at=clock.now(), actor=current_actor())
     return success(serializers.plan_version(version))
 
 

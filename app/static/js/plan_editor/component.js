@@ -30,7 +30,7 @@ const setMetric = (row, code, setup) => {
 };
 
 const filterFields = (row, metric, changed) =>
-  (metric?.dimensions ?? []).map((dimension) => {
+  (metric?.dimensions ?? []).map((dimension, n) => {
     const control = make("input", {
       type: "text",
       autocomplete: "off",
@@ -44,7 +44,7 @@ const filterFields = (row, metric, changed) =>
         changed();
       },
     });
-    return field(`filters/${dimension}`, `Only for ${dimension}`, control, { hint: "Values with commas between. Where several match, the most specific counts." });
+    return field(`filters/${dimension}`, `Only for ${dimension}`, control, { hint: n ? "" : "Values with commas between. Where several prices match, the most specific counts." });
   });
 
 const feeFields = (row, changed) => [
@@ -95,10 +95,10 @@ const body = (card, setup, act) => {
   return make(
     "div",
     { class: "card-body plan-fields" },
-    field("metric", "What is priced", what),
-    field("model", "Price model", model, { hint: schema.description }),
-    field("currency", "Currency", currency),
+    field("metric", "What is priced", what, { look: "plan-two" }),
     field("name", "Name on invoices", text(row, "name", () => { act.renamed(card); changed(); })),
+    field("model", "Price model", model, { hint: schema.description, look: "plan-two" }),
+    field("currency", "Currency", currency),
     ...termFields(row, schema, { changed: (what_, focus) => (what_ === "structure" ? redraw(focus) : changed()) }),
     ...(row.metric ? filterFields(row, metric, changed) : feeFields(row, changed)),
     more,

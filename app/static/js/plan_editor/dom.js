@@ -35,7 +35,7 @@ export const choices = (pairs, value) =>
   pairs.map(([key, label]) => make("option", { value: key, selected: key === value }, label));
 
 /* A labelled control. `path` is where its value stands in a component, as the pointers of refusals name it. */
-export const field = (path, label, control, { hint = "", required = false, wide = false } = {}) => {
+export const field = (path, label, control, { hint = "", required = false, look = "" } = {}) => {
   const id = `plan-${(serial += 1)}`;
   const check = control.type === "checkbox";
   control.id = id;
@@ -45,7 +45,7 @@ export const field = (path, label, control, { hint = "", required = false, wide 
   const head = check ? [make("div", { class: "form-check" }, control, name)] : [name, control];
   return make(
     "div",
-    { class: `form-row${wide ? " plan-wide" : ""}`, "data-path": path },
+    { class: `form-row ${look}`, "data-path": path },
     ...head,
     hint ? make("div", { class: "form-hint", id: `${id}-hint` }, hint) : null,
   );

@@ -11,7 +11,7 @@ export class Quote {
     this.ask = ask;
     this.rows = new Map();
     this.list = root.querySelector("[data-quote-lines]");
-    this.total = root.querySelector("[data-quote-total]");
+    this.totals = document.querySelectorAll("[data-quote-total]");
     this.problems = root.querySelector("[data-quote-problems]");
     this.currency = root.querySelector("[data-quote-currency]");
     this.currency.addEventListener("change", () => this.later());
@@ -93,7 +93,7 @@ export class Quote {
       row.steps.replaceChildren(...line.steps.map((step) => make("li", {}, step)));
       row.events.hidden = line.needs !== "count";
     }
-    this.total.textContent = answer.lines.length ? answer.total_shown : "–";
+    for (const one of this.totals) one.textContent = answer.lines.length ? answer.total_shown : "–";
   }
 
   /* What was priced before stays in sight, marked as old, until the prices can be used again. */

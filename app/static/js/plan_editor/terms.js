@@ -9,7 +9,7 @@ const set = (row, name, text) => {
   else row[name] = text;
 };
 
-const input = (row, name, property, changed, label) => {
+const input = (row, name, property, changed, label, blank = "") => {
   if (property.enum) {
     const value = row[name] ?? property.default;
     return make("select", { "aria-label": label, onchange: (event) => { set(row, name, event.target.value); changed(); } }, ...choices(property.enum.map((one) => [one, one]), value));
@@ -19,7 +19,7 @@ const input = (row, name, property, changed, label) => {
     inputmode: isWhole(property) ? "numeric" : "decimal",
     autocomplete: "off",
     value: row[name] ?? "",
-    placeholder: property.default ?? (label ? "" : "none"),
+    placeholder: property.default ?? blank,
     "aria-label": label,
     oninput: (event) => { set(row, name, event.target.value.trim()); changed(); },
   });
@@ -83,7 +83,7 @@ const tierTable = (row, name, property, act) => {
   return make(
     "div",
     { class: "plan-wide form-row", "data-path": name, role: "group", "aria-label": property.title },
-    make("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": property.title }, table),
+    make("div", { class: "table-scroll", tabindex: 0, role: "group", "aria-label": `${property.title}, scrollable` }, table),
     make("div", { "data-errors": true }),
     button("Add tier", "plus", add),
   );
@@ -105,8 +105,7 @@ export const termFields = (row, schema, act) => {
   const ordered = Object.entries(schema.properties).sort((one, other) => rank(one) - rank(other));
   return ordered.map(([name, property]) => {
     if (hasTiers(property)) return tierTable(row, name, property, act);
-    const control = input(row, name, property, () => act.changed(), "");
-    control.removeAttribute("aria-label");
-    return field(name, property.title, control, { required: schema.required.includes(name) });
+    const required = schema.required.includes(name);
+    return field(name, property.title, input(row, name, property, () => act.changed(), null, required ? "" : "none"), { required });
   });
 };
