@@ -34,6 +34,7 @@ from admin_views.saving import Writes
 from app.db import Base, db
 from app.errors import NotFound
 from app.permissions import Verb
+from app.templating import address
 
 READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
 FLAGS = {
@@ -170,6 +171,14 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         shown = self.cell(record, name)
         return escape(shown.striptags()) if "<a " in shown else shown
 
+    def list_columns(self) -> list[tuple[str, bool, bool]]:
+        """Return the columns of the list, each with whether it holds numbers and can be edited in place."""
+        return [(name, self.is_number(name), name in self.inline) for name in self.columns]
+
+    def page_address(self, key: str) -> str:
+        """Return the address of the page of a record."""
+        return formatters.page_of(self.endpoint, key)
+
     def is_number(self, name: str) -> bool:
         """Tell whether a column stands at the end of its cell."""
         return loading.is_numeric(self.model, name)
@@ -244,17 +253,17 @@ def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
     )
     for view in views:
         if view.in_sidebar and view.is_accessible():
-            address = url_for(f"{view.endpoint}.index_view")
+            to_list = address(f"{view.endpoint}.index_view")
             groups[view.category].append(
-                {"label": view.title, "url": address, "icon": view.icon, "active": view.endpoint == current}
+                {"label": view.title, "url": to_list, "icon": view.icon, "active": view.endpoint == current}
             )
     if may("operations", Verb.read):
         queues = {"label": "Job queues", "url": f"{PREFIX}/", "icon": "server", "active": False}
         groups["Operations"].append(queues)
     for view in current_app.extensions["admin_pages"]:
         if view.is_accessible():
-            address = url_for(f"{view.endpoint}.index")
-            item = {"label": view.name, "url": address, "icon": view.icon, "active": view.endpoint == current}
+            to_page = address(f"{view.endpoint}.index")
+            item = {"label": view.name, "url": to_page, "icon": view.icon, "active": view.endpoint == current}
             groups.setdefault(view.category or "", []).insert(0, item)
     overview = groups.pop("", [])
     return [("", overview), *((category, items) for category, items in groups.items() if items)]

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import current_app, url_for
+from flask import current_app
 from markupsafe import Markup, escape
 
 from admin_views.access import may
@@ -22,11 +23,25 @@ from admin_views.keys import key_of
 from admin_views.naming import column_of, hint
 from app.db import Base
 from app.permissions import Verb
-from app.templating import NOTHING, day, instant, money, quantity, status_look, words
+from app.templating import (
+    NOTHING,
+    address,
+    day,
+    icon_address,
+    instant,
+    money,
+    quantity,
+    status_look,
+    words,
+)
 
 LONGEST_CELL = 80
 COUNTRY_NAMES = dict(COUNTRIES)
 STATUS_NAMES = {"status", "state"}
+ICON = Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="%s"></use></svg>')
+BADGE, CHIP = Markup('<span class="tag tag-%s">%s%s</span>'), Markup('<span class="chip">%s</span>')
+LINK, CODE = Markup('<a href="%s">%s</a>'), Markup('<code class="code">%s</code>')
+TEXT, CUT = Markup('<span class="text">%s</span>'), Markup('<span title="%s">%s…</span>')
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,15 +56,12 @@ def resolve(row: Any, path: str) -> Any:
 
 def icon(name: str) -> Markup:
     """Return an icon of the sprite as decoration."""
-    address = url_for("static", filename="vendor/tabler-icons/icons.svg")
-    return Markup(
-        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
-    ).format(address, name)
+    return ICON % icon_address(name)
 
 
 def badge(text: str, tone: str, picture: str) -> Markup:
     """Return a label with a tone and an icon: never colour alone."""
-    return Markup('<span class="tag tag-{}">{}{}</span>').format(tone, icon(picture), text)
+    return BADGE % (tone, icon(picture), text)
 
 
 def status(value: object) -> Markup:
@@ -63,13 +75,18 @@ def address_of(row: Base) -> str | None:
     view = current_app.extensions["admin_screens"].get(type(row))
     if view is None or not may(view.resource, Verb.read):
         return None
-    return url_for(f"{view.endpoint}.details_view", id=key_of(row))
+    return page_of(view.endpoint, key_of(row))
+
+
+def page_of(endpoint: str, key: str) -> str:
+    """Return the address of the page of a screen's record."""
+    return f"{address(f'{endpoint}.details_view')}?{urlencode({'id': key})}"
 
 
 def link(row: Base) -> Markup:
     """Return a record's label, linked to its page."""
-    address = address_of(row)
-    return escape(row) if address is None else Markup('<a href="{}">{}</a>').format(address, row)
+    found = address_of(row)
+    return escape(row) if found is None else LINK % (found, row)
 
 
 def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Markup:
@@ -114,18 +131,18 @@ def _by_type(value: Any, path: str, full: bool) -> Markup:
 
 def _text(value: Any, full: bool) -> Markup:
     if isinstance(value, bytes):
-        return Markup('<code class="code">{}</code>').format(value.hex() if full else f"{value.hex()[:12]}…")
+        return CODE % (value.hex() if full else f"{value.hex()[:12]}…")
     text = str(value)
     if isinstance(value, UUID):
-        return Markup('<code class="code">{}</code>').format(text)
+        return CODE % text
     if full or len(text) <= LONGEST_CELL:
-        return Markup('<span class="text">{}</span>').format(text)
-    return Markup('<span title="{}">{}…</span>').format(text, text[: LONGEST_CELL - 1])
+        return TEXT % text
+    return CUT % (text, text[: LONGEST_CELL - 1])
 
 
 def _document(value: Any, full: bool) -> Markup:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return Markup(" ").join(Markup('<span class="chip">{}</span>').format(one) for one in value)
+        return Markup(" ").join(CHIP % one for one in value)
     if full:
         return Markup('<pre class="json" tabindex="0">{}</pre>').format(
             json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -135,9 +152,7 @@ def _document(value: Any, full: bool) -> Markup:
         and len(value) <= 4
         and not any(isinstance(one, dict | list) for one in value.values())
     ):
-        return Markup(" ").join(
-            Markup('<span class="chip">{}: {}</span>').format(key, one) for key, one in value.items()
-        )
+        return Markup(" ").join(CHIP % f"{key}: {one}" for key, one in value.items())
     return Markup('<span class="text-secondary">{} entries</span>').format(len(value))
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -68,9 +69,14 @@ def typed(text: Any, column: Column[Any]) -> Any:
 
 def key_of(row: Base) -> str:
     """Return the key of a row as it stands in addresses."""
-    mapper = mapper_of(type(row))
-    values = [getattr(row, mapper.get_property_by_column(column).key) for column in key_columns(type(row))]
+    values = [getattr(row, name) for name in _key_names(type(row))]
     return str(values[0]) if len(values) == 1 else encode(values)
+
+
+@cache
+def _key_names(model: type[Base]) -> tuple[str, ...]:
+    mapper = mapper_of(model)
+    return tuple(mapper.get_property_by_column(column).key for column in key_columns(model))
 
 
 def find(model: type[Base], key: str) -> list[Any]:

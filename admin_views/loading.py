@@ -6,6 +6,7 @@ tells (`co_names`), so nobody has to keep a second list.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import LargeBinary
@@ -87,6 +88,7 @@ def _joined(model: type[Base], path: tuple[str, ...]) -> Any:
     return option
 
 
+@cache
 def is_numeric(model: type[Base], path: str) -> bool:
     """Tell whether a column holds numbers, which stand at the end of their cell."""
     column = column_of(model, path)

@@ -1,7 +1,11 @@
-"""What columns and models are called on a page, and what is known about a column: its type and its hints."""
+"""What columns and models are called on a page, and what is known about a column: its type and its hints.
+
+Models do not change while the program runs, and a list asks for every cell: what was found out is remembered.
+"""
 
 import re
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_type_hints
 
 from sqlalchemy import Column, Date, DateTime, inspect
@@ -27,6 +31,7 @@ SPELLED = {
 }
 
 
+@cache
 def label_of(name: str) -> str:
     """Return the heading of a column.
 
@@ -50,6 +55,7 @@ def mapper_of(model: type[Base]) -> Mapper[Any]:
     return inspect(model)
 
 
+@cache
 def local_key(model: type[Base], name: str) -> str:
     """Return the attribute that holds the foreign key of a many-to-one relationship."""
     (local,) = relations(model)[name].local_columns
@@ -57,11 +63,13 @@ def local_key(model: type[Base], name: str) -> str:
     return key
 
 
+@cache
 def relations(model: type[Base]) -> dict[str, RelationshipProperty[Any]]:
     """Return the relationships of a model by name."""
     return dict(mapper_of(model).relationships.items())
 
 
+@cache
 def column_of(model: type[Base], path: str) -> Column[Any] | None:
     """Return the column at the end of a dotted path, or None where the path ends in a relationship or a
     property.
@@ -76,6 +84,7 @@ def column_of(model: type[Base], path: str) -> Column[Any] | None:
     return column if isinstance(column, Column) else None
 
 
+@cache
 def hint(model: type[Base], path: str, name: str) -> Any:
     """Return one hint of a column's `info`, or None. A Decimal property of a model with a currency is money
     in it.
@@ -86,6 +95,7 @@ def hint(model: type[Base], path: str, name: str) -> Any:
     return "currency" if name == "money" and is_amount(model, path) else None
 
 
+@cache
 def is_amount(model: type[Base], name: str) -> bool:
     """Tell whether a name is a property that works an amount out, such as `Invoice.amount_due`."""
     made = vars(model).get(name)

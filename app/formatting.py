@@ -7,6 +7,7 @@ named.
 
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -60,6 +61,7 @@ def format_unit_price(amount: Number, currency: str, locale: str | None = None) 
     return _with_symbol(_rounded(amount, UNIT_PRICE_PLACES), currency, fraction, locale)
 
 
+@lru_cache(maxsize=1_000)
 def format_quantity(quantity: Number, locale: str = "en_IN") -> str:
     """Return a quantity with its grouping and without trailing zeros.
 
@@ -111,6 +113,7 @@ def format_instant(at: datetime, zone: str | ZoneInfo) -> str:
     return f"{format_date(local.date())}, {local:%H:%M} {label}"
 
 
+@lru_cache(maxsize=1_000)
 def format_date(day: date | str) -> str:
     """Return a date, given as such or as ISO text, with its month in letters.
 

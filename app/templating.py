@@ -8,8 +8,10 @@ where they get their words.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request, url_for
 from flask_login import current_user
 from markupsafe import Markup
 
@@ -23,9 +25,12 @@ from app.formatting import (
 )
 
 DEFAULT_ZONE = "Asia/Kolkata"
+ICONS = "vendor/tabler-icons/icons.svg"
 THEMES = ("light", "dark")
 LONGEST_ABBREVIATION = 4
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+MONEY, NUMBER = Markup('<span class="%s">%s</span>'), Markup('<span class="number">%s</span>')
+INSTANT = Markup('<time datetime="%s" title="%s UTC">%s</time>')
 NOTHING = Markup(
     '<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>'
 )
@@ -52,18 +57,18 @@ LOOKS = {
 STATUSES = {
     "good": (
         "active paid completed succeeded captured published done accepted "
-        "delivered sent issued posted succeeded ok finished restored"
+        "delivered sent issued posted succeeded ok finished restored moved"
     ),
     "going": "processing running started authorized in_progress open metered written restoring",
     "waiting": "initiated pending queued scheduled created requires_action trialing grace new future",
     "attention": (
-        "partially_paid overdue low parked past_due unknown refunded partially_refunded "
+        "partially_paid overdue low parked paused past_due unknown refunded partially_refunded "
         "reversed duplicate retrying conflict"
     ),
     "bad": "failed rejected uncollectible suspended error declined dead blocked expired mismatch",
     "off": (
         "cancelled canceled closed inactive void voided revoked ended "
-        "archived disabled replayed released discarded"
+        "archived disabled replayed released discarded unchanged"
     ),
     "draft": "draft preview",
 }
@@ -94,8 +99,26 @@ def init_app(app: Flask) -> None:
         day=day,
         words=words,
     )
-    app.jinja_env.globals.update(status_look=status_look, nothing=NOTHING)
+    app.jinja_env.globals.update(status_look=status_look, nothing=NOTHING, icon_address=icon_address)
     app.context_processor(lambda: {"ui": current_page()})
+
+
+def address(endpoint: str) -> str:
+    """Return the address of an endpoint that takes nothing; remembered, for pages that name it in every
+    row."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return _address(app, request.script_root, endpoint)
+
+
+def icon_address(name: str) -> str:
+    """Return the address of an icon in the sprite."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return f"{_address(app, request.script_root, 'static', filename=ICONS)}#{name}"
+
+
+@lru_cache(maxsize=1_000)
+def _address(_app: Flask, _root: str, endpoint: str, **values: Any) -> str:
+    return url_for(endpoint, **values)
 
 
 def current_page() -> Page:
@@ -134,7 +157,7 @@ def money(amount: Decimal | int | str | None, currency: str) -> Markup:
     if amount is None:
         return NOTHING
     style = "money money-negative" if Decimal(amount) < 0 else "money"
-    return Markup('<span class="{}">{}</span>').format(style, format_money(amount, currency))
+    return MONEY % (style, format_money(amount, currency))
 
 
 def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
@@ -148,11 +171,7 @@ def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
 
 def quantity(amount: Decimal | int | str | None) -> Markup:
     """Return a quantity with its grouping."""
-    return (
-        NOTHING
-        if amount is None
-        else Markup('<span class="number">{}</span>').format(format_quantity(amount))
-    )
+    return NOTHING if amount is None else NUMBER % format_quantity(amount)
 
 
 def percent(rate: Decimal | int | str | None) -> Markup:
@@ -165,9 +184,8 @@ def instant(at: datetime | None, zone: str | None = None) -> Markup:
     if at is None:
         return NOTHING
     exact = at.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S.%f}", format_instant(at, zone or current_zone())
-    )
+    shown = format_instant(at, zone or current_zone())
+    return INSTANT % (exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S.%f}", shown)
 
 
 def day(on: date | None) -> Markup:
