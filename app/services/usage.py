@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, SQLColumnExpression, Text, cast, func, literal, select, tuple_
+from sqlalchemy import Row, SQLColumnExpression, Text, cast, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from app.db import db
@@ -78,37 +78,33 @@ def read(reading: Reading, *, limit: int, after: Position | None = None) -> list
 
 def _read(reading: Reading, limit: int, after: Position | None) -> list[UsageRow]:
     zone = reading.account.timezone
-    start = _start(reading.granularity, zone)
-    value = _value(reading.group_by)
+    # A late page does not add up the earlier ones again.
+    since = reading.since if after is None else max(reading.since, after[0])
+    used = rollups.of_accounts([reading.account.id], Window(since, reading.until))
+    start = _start(used.bucket_at, reading.granularity, zone)
+    value = used.dimensions[reading.group_by].astext if reading.group_by else cast(literal(None), Text)
     query = (
         select(
             start.label("start"),
             _end(start, reading.granularity, zone).label("end"),
-            UsageRollup.metric_id,
+            Metric.id.label("metric_id"),
             Metric.code,
             value.label("value"),
             Metric.aggregation,
-            rollups.TOTAL.label("total"),
-            rollups.STATES.label("states"),
-            cast(func.sum(UsageRollup.events), UsageRollup.events.type).label("events"),
+            func.sum(used.quantity).label("total"),
+            rollups.states_of(used).label("states"),
+            cast(func.sum(used.events), UsageRollup.events.type).label("events"),
         )
-        .join(Metric, Metric.id == UsageRollup.metric_id)
-        .where(
-            UsageRollup.account_id == reading.account.id,
-            UsageRollup.bucket_at >= reading.since,
-            UsageRollup.bucket_at < reading.until,
-        )
-        .group_by(start, UsageRollup.metric_id, Metric.code, Metric.aggregation, value)
+        .join(used, true())
+        .group_by(start, Metric.id, value)
         .order_by(start, Metric.code, func.coalesce(value, ""))
         .limit(limit)
     )
     if reading.metric is not None:
-        query = query.where(UsageRollup.metric_id == reading.metric.id)
+        query = query.where(Metric.id == reading.metric.id)
     if after is not None:
-        # The bound on the buckets is implied; it keeps a late page from adding up the earlier ones again.
-        query = query.where(UsageRollup.bucket_at >= after[0]).having(
-            tuple_(start, Metric.code, func.coalesce(value, "")) > tuple_(*map(literal, after))
-        )
+        position = tuple_(start, Metric.code, func.coalesce(value, ""))
+        query = query.having(position > tuple_(*map(literal, after)))
     return [_as_row(reading, row) for row in db.session.execute(query)]
 
 
@@ -155,10 +151,10 @@ def _check(reading: Reading) -> None:
         raise Invalid.at("/group_by", message, code="unknown_dimension")
 
 
-def _start(granularity: str, zone: str) -> SQLColumnExpression[Any]:
+def _start(bucket_at: SQLColumnExpression[datetime], granularity: str, zone: str) -> SQLColumnExpression[Any]:
     if granularity == "15m":
-        return UsageRollup.bucket_at
-    return func.date_trunc(granularity, UsageRollup.bucket_at, zone)
+        return bucket_at
+    return func.date_trunc(granularity, bucket_at, zone)
 
 
 def _end(start: SQLColumnExpression[Any], granularity: str, zone: str) -> SQLColumnExpression[Any]:
@@ -168,7 +164,3 @@ def _end(start: SQLColumnExpression[Any], granularity: str, zone: str) -> SQLCol
         return start + literal(timedelta(hours=1))
     step = cast(literal(f"1 {granularity}"), INTERVAL)
     return func.timezone(zone, func.timezone(zone, start) + step)
-
-
-def _value(group_by: str | None) -> SQLColumnExpression[Any]:
-    return UsageRollup.dimensions[group_by].astext if group_by else cast(literal(None), Text)

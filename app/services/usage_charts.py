@@ -6,16 +6,16 @@ Read from the rollups, never from events, and kept for five minutes or until usa
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, cast, func, or_, select
+from sqlalchemy import ColumnElement, Date, SQLColumnExpression, cast, func, or_, select, true
 
 from app.db import db
-from app.domain.aggregations import Window
+from app.domain.aggregations import Window, aggregations
 from app.domain.periods import ONE_DAY, day_start
 from app.models import Metric, UsageRollup
 from app.services import cache, marks, rollups
@@ -119,12 +119,12 @@ def busiest(by_day: dict[date, list[Total]], most: int) -> list[Counted]:
 
 
 def _totals(account_ids: Sequence[UUID], days: Days) -> list[Total]:
+    used = rollups.of_accounts(account_ids, days.window)
     query = (
-        select(*_METRIC, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
-        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
-        .where(UsageRollup.account_id.in_(account_ids), _within(days.window))
+        select(*_METRIC, func.sum(used.quantity), rollups.states_of(used), func.sum(used.events))
+        .join(used, true())
         .group_by(Metric.id)
-        .order_by(func.sum(UsageRollup.events).desc(), Metric.code)
+        .order_by(func.sum(used.events).desc(), Metric.code)
     )
     return [
         Total(Counted(*metric), rollups.quantity_of(aggregation, total, states, days.window), int(events))
@@ -133,12 +133,12 @@ def _totals(account_ids: Sequence[UUID], days: Days) -> list[Total]:
 
 
 def _trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
-    day = _day(days.zone)
-    value = func.jsonb_extract_path_text(UsageRollup.dimensions, Metric.dimensions[1])
+    used = rollups.of_accounts(account_ids, days.window)
+    day = _day(used.bucket_at, days.zone)
+    value = used.dimensions[Metric.dimensions[1]].astext
     query = (
-        select(*_METRIC, Metric.dimensions, day, value, rollups.TOTAL, rollups.STATES)
-        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
-        .where(UsageRollup.account_id.in_(account_ids), _within(days.window))
+        select(*_METRIC, Metric.dimensions, day, value, func.sum(used.quantity), rollups.states_of(used))
+        .join(used, true())
         .group_by(Metric.id, day, value)
         .order_by(Metric.code)
     )
@@ -160,27 +160,58 @@ def _lines(found: dict[str, dict[date, Decimal]], axis: list[date]) -> list[tupl
 
 
 def _of_all(wanted: list[date], zone: str) -> dict[date, list[Total]]:
-    day = _day(zone)
+    """Read all accounts' usage: by bucket first, which spares finding the local day of every rollup."""
+    within = or_(*(_within(window) for window in _joined(wanted, zone)))
+    by_bucket = (
+        select(
+            UsageRollup.metric_id,
+            UsageRollup.bucket_at,
+            rollups.TOTAL.label("total"),
+            func.sum(UsageRollup.events).label("events"),
+        )
+        .where(within)
+        .group_by(UsageRollup.metric_id, UsageRollup.bucket_at)
+        .subquery()
+    )
+    day = _day(by_bucket.c.bucket_at, zone)
     query = (
-        select(*_METRIC, day, rollups.TOTAL, rollups.STATES, func.sum(UsageRollup.events))
-        .join(UsageRollup, UsageRollup.metric_id == Metric.id)
-        .where(or_(*(_within(window) for window in _joined(wanted, zone))))
+        select(*_METRIC, day, func.sum(by_bucket.c.total), func.sum(by_bucket.c.events))
+        .join(by_bucket, by_bucket.c.metric_id == Metric.id)
         .group_by(Metric.id, day)
         .order_by(Metric.code)
     )
+    rows = db.session.execute(query).all()
+    states = _states({row[0] for row in rows if not aggregations[row[4]].adds}, within, zone)
     found: dict[date, list[Total]] = {on: [] for on in wanted}
-    for *metric, aggregation, on, total, states, events in db.session.execute(query):
-        quantity = rollups.quantity_of(aggregation, total, states, _whole_day(on, zone))
+    for *metric, aggregation, on, total, events in rows:
+        known = states.get((metric[0], on))
+        quantity = rollups.quantity_of(aggregation, total, known, _whole_day(on, zone))
         found[on].append(Total(Counted(*metric), quantity, int(events)))
     return found
+
+
+def _states(
+    metric_ids: set[UUID], within: ColumnElement[bool], zone: str
+) -> dict[tuple[UUID, date], list[str]]:
+    """Return the states of metrics that do not add, by metric and day; without such a metric nothing is
+    read."""
+    if not metric_ids:
+        return {}
+    day = _day(UsageRollup.bucket_at, zone)
+    query = (
+        select(UsageRollup.metric_id, day, rollups.STATES)
+        .where(UsageRollup.metric_id.in_(metric_ids), within)
+        .group_by(UsageRollup.metric_id, day)
+    )
+    return {(metric_id, on): states for metric_id, on, states in db.session.execute(query)}
 
 
 # What `Counted` is made of, and the aggregation after it.
 _METRIC = (Metric.id, Metric.code, Metric.name, Metric.unit, Metric.aggregation)
 
 
-def _day(zone: str) -> ColumnElement[date]:
-    return cast(func.timezone(zone, UsageRollup.bucket_at), Date)
+def _day(bucket_at: SQLColumnExpression[datetime], zone: str) -> ColumnElement[date]:
+    return cast(func.timezone(zone, bucket_at), Date)
 
 
 def _whole_day(on: date, zone: str) -> Window:
