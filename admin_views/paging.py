@@ -20,7 +20,8 @@ COUNT_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows, how many there are in all, and the arguments that lead to the neighbours."""
+    """Rows, how many there are in all, and the arguments that lead to the neighbours; or why they were not
+    looked for."""
 
     rows: list[Any]
     total: int | None = None
@@ -28,6 +29,7 @@ class Page:
     first: int | None = None
     previous: dict[str, Any] | None = None
     next: dict[str, Any] | None = None
+    refusal: str = ""
 
     @property
     def summary(self) -> str:

@@ -12,10 +12,13 @@ from admin_views.event_corrections import CORRECTIONS
 from admin_views.event_search import read_search, zone_of
 from admin_views.filters import Filter
 from admin_views.formatters import status
+from admin_views.paging import Page
 from admin_views.registry import screen
+from app.errors import Invalid
 from app.models import ChargePosition, EventCorrection, UsageEvent
 from app.models.usage import EventStatus
 from app.services import archives, event_stories, explorer
+from app.services.explorer import Search
 from app.templating import instant, words
 
 MOST_MONTHS = 3
@@ -87,6 +90,14 @@ class UsageEventScreen(ModelScreen):
         """Return what the filters ask, put so that an index answers."""
         search = read_search(args)
         return [false()] if search is None else explorer.conditions(search)
+
+    def page(self, args: Mapping[str, str]) -> Page:
+        """Return one page of the list, or say that the search takes too long."""
+        try:
+            with explorer.bounded(read_search(args) or Search()):
+                return super().page(args)
+        except Invalid as error:
+            return Page(rows=[], refusal=error.message)
 
     def walk_keys(self, args: Mapping[str, str]) -> tuple[InstrumentedAttribute[Any], ...]:
         """Return the columns that the pages are walked by."""

@@ -47,7 +47,8 @@ def list_events(query: ListQuery) -> Response:
     Pages follow each other by `next_cursor`; a page in the depth costs what the first one does. Nothing is
     counted. `status` tells whether an event still counts, was cancelled or was amended. `archived_months` in
     `meta` are the months (UTC) of the time that was asked for whose events are in files: restore them to see
-    them.
+    them. A search that has to look through too many events is refused after two seconds (`too_broad`): narrow
+    it by account or time.
     """
     account_id = _account_id(query)
     search = Search(
@@ -59,8 +60,9 @@ def list_events(query: ListQuery) -> Response:
         having=_property(query.having),
         status=query.status,
     )
-    chosen = limit_to_caller(explorer.list_query(search), UsageEvent.account_id)
-    rows, cursor = paginate(chosen, query, explorer.order_of(account_id))
+    with explorer.bounded(search):
+        chosen = limit_to_caller(explorer.list_query(search), UsageEvent.account_id)
+        rows, cursor = paginate(chosen, query, explorer.order_of(account_id))
     archived = archives.months_between(query.since, query.until)
     return success([_event(row) for row in rows], next_cursor=cursor, archived_months=archived)
 

@@ -3,19 +3,35 @@ asked.
 
 Pages go by key, the newest first, and nothing is counted. `usage_events` has two indexes, its primary key
 (account, time, id) and one on the time; each further one would cost ingest a fifth more to write. What they
-do not find is found elsewhere: ids in `event_keys`, where a rare metric was used in the rollups.
+do not find is found elsewhere: ids in `event_keys`, where a rare metric was used in the rollups. What nothing
+finds, a property that hardly any event has, is looked for only so long.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, true, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, aliased, joinedload
 
 from app.db import db
 from app.domain.periods import BUCKET
+from app.errors import Invalid
 from app.models import Account, EventCorrection, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.corrections import CorrectionKind
 from app.models.usage import EventStatus
@@ -23,6 +39,10 @@ from app.models.usage import EventStatus
 # Up to so many are fetched one by one; of more, the newest are near at hand.
 FEW = 1_000
 ANY_ENDING = "*"
+
+# How long one statement of a search may take, in milliseconds.
+LONGEST_MS = 2_000
+QUERY_CANCELED = "57014"
 
 StoredEvent = aliased(UsageEvent)
 
@@ -45,6 +65,38 @@ class Search:
     event_id: str | None = None
     having: tuple[str, str] | None = None
     status: EventStatus | None = None
+
+    @property
+    def only_walks(self) -> bool:
+        """Whether every event that is looked at fits: then a page costs what it shows."""
+        return (
+            self.metric_id is None and self.event_id is None and self.having is None and self.status is None
+        )
+
+
+@contextmanager
+def bounded(search: Search) -> Iterator[None]:
+    """Let the statements of a search inside take two seconds each, where it may have to look at events that
+    do not fit.
+
+    Raises:
+        Invalid: code `too_broad`: it took longer.
+    """
+    if search.only_walks:
+        yield
+        return
+    # The setting goes with the savepoint; nothing is written inside.
+    savepoint = db.session.begin_nested()
+    try:
+        db.session.execute(text(f"SET LOCAL statement_timeout = {LONGEST_MS}"))
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELED:
+            raise
+        message = "Too many events would have to be looked through. Narrow the search by account or by time."
+        raise Invalid.at("/", message, code="too_broad") from None
+    finally:
+        savepoint.rollback()
 
 
 def list_query(search: Search) -> Select[Any]:

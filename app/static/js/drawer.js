@@ -20,6 +20,8 @@ document.addEventListener("click", async (event) => {
   shown.body.setAttribute("aria-busy", "true");
   shown.body.replaceChildren();
   window.tabler.bootstrap.Offcanvas.getOrCreateInstance(shown.box).show();
+  // At once, so that Escape is heard before it has slid in.
+  shown.box.focus({ preventScroll: true });
   try {
     shown.body.replaceChildren(...(await fetchRecord(link.href)));
     shown.body.removeAttribute("aria-busy");
