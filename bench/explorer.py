@@ -14,7 +14,8 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,10 +37,13 @@ from app.permissions import Role
 from app.services import keys, marks, users
 from bench.load import milliseconds
 from bench.many_events import fill
-from bench.stack import ACCOUNTS, ACTOR, Stack, open_stack, running
+from bench.stack import ACTOR, Stack, open_stack, running
 
 PAGE = 50
+# What is read: a month of a year.
 DAYS = 30
+FILLED_DAYS = 365
+ACCOUNTS = 1_000
 MOST_MS = 100.0
 BIGGEST = "SELECT account_id FROM usage_rollups GROUP BY 1 ORDER BY sum(events) DESC LIMIT 1"
 KEY_AT = """
@@ -144,16 +148,21 @@ def questions(url: str, page: int) -> dict[str, dict[str, Any]]:
 
 def measure(options: argparse.Namespace, data: Path) -> dict[str, Any]:
     """Return all figures of one run."""
-    with open_stack(data) as stack:
+    kept = data / "filled.json"
+    with open_stack(data, accounts=options.accounts, prepared=kept.exists()) as stack:
         settings = replace(stack.settings, development_sign_in=True, rate_limits=options.rate_limits)
         stack = replace(stack, settings=settings)
-        filled = fill(stack.settings.database_url, options.events, ACCOUNTS, DAYS)
+        if not kept.exists():
+            made = fill(settings.database_url, options.events, options.accounts, FILLED_DAYS)
+            kept.write_text(json.dumps({**made, "accounts": options.accounts}))
+        filled = json.loads(kept.read_text())
         app = create_app(stack.settings)
         with app.app_context(), transaction():
             _, secret = keys.create(
                 "reader", scopes=["usage:read"], actor=ACTOR, at=clock.now(), kind="bearer"
             )
-            person = str(users.create("bench@otpless.example", role=Role.super_admin, actor=ACTOR).id)
+            address = f"bench-{clock.now():%Y%m%d%H%M%S}@otpless.example"
+            person = str(users.create(address, role=Role.super_admin, actor=ACTOR).id)
         with running(stack, worker=False):
             figures = _measure_all(app, stack, options, secret, person)
         with app.app_context():
@@ -257,6 +266,16 @@ def too_slow(figures: dict[str, Any], most_ms: float) -> list[str]:
     return [name for name, one in {**pages, **charts}.items() if one["p99_ms"] > most_ms]
 
 
+@contextmanager
+def _directory(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
+        yield Path(directory)
+
+
 def main() -> int:
     """Run the measurement; fail when a page or a chart took longer than 100 ms."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -265,9 +284,13 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=100, help="requests of each kind")
     parser.add_argument("--most-ms", type=float, default=MOST_MS)
     parser.add_argument("--rate-limits", default="off", help="as RATE_LIMITS: one caller asks all of it")
+    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
+    parser.add_argument(
+        "--keep", type=Path, help="fill this directory, or measure what an earlier run filled"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
-        figures = measure(options, Path(directory))
+    with _directory(options.keep) as directory:
+        figures = measure(options, directory)
     slow = too_slow(figures, options.most_ms)
     print(json.dumps({**figures, "too_slow": slow}))
     return 1 if slow else 0

@@ -6,6 +6,12 @@ import psycopg
 
 CHUNK = 500_000
 
+# The months of UTC from an instant until now.
+MONTHS = """
+    SELECT start, start + interval '1 month'
+    FROM generate_series(date_trunc('month', %s::timestamptz, 'UTC'), now(), interval '1 month') AS start
+"""
+
 METRICS = """
     INSERT INTO metrics (id, code, name, aggregation, unit, dimensions, active)
     SELECT gen_random_uuid(), code, code, 'count', 'message', '{channel,country}', true
@@ -38,10 +44,12 @@ EVENTS = """
     SELECT account_id, occurred_at, event_id, metric_id, 1, properties FROM made
 """
 
+# In the order in which metering would have written them: those of one account lie scattered.
 ROLLUPS = """
     INSERT INTO usage_rollups (account_id, metric_id, bucket_at, dimensions, quantity, events)
     SELECT account_id, metric_id, date_bin('15 minutes', occurred_at, 'epoch'), properties, count(*), count(*)
-    FROM usage_events GROUP BY 1, 2, 3, 4 ORDER BY 3, 1
+    FROM usage_events WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+    GROUP BY 1, 2, 3, 4 ORDER BY 3, 1
 """
 
 
@@ -50,14 +58,18 @@ def fill(url: str, events: int, accounts: int, days: int) -> dict[str, float]:
     begun = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET work_mem = '256MB'")
-        connection.execute("SELECT ensure_usage_partition(now() - make_interval(days => %s))", (days,))
-        connection.execute(METRICS)
+        connection.execute("SET synchronous_commit = off")
         (begin,) = connection.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchone() or ()
+        months = connection.execute(MONTHS, (begin,)).fetchall()
+        for start, _ in months:
+            connection.execute("SELECT ensure_usage_partition(%s)", (start,))
+        connection.execute(METRICS)
         given = {"accounts": accounts, "events": events, "begin": begin, "span": f"{days} days"}
         for first in range(0, events, CHUNK):
             last = min(first + CHUNK, events) - 1
             connection.execute(EVENTS, {**given, "first": first, "last": last})
-        connection.execute(ROLLUPS)
+        for start, end in months:
+            connection.execute(ROLLUPS, {"start": start, "end": end})
         connection.execute("VACUUM ANALYZE usage_events, event_keys, usage_rollups")
         connection.execute("CHECKPOINT") if _may_checkpoint(connection) else None
         (rolled,) = connection.execute("SELECT count(*) FROM usage_rollups").fetchone() or (0,)

@@ -45,8 +45,11 @@ class Stack:
 
 
 @contextmanager
-def open_stack(data: Path, *, signed: bool = False) -> Iterator[Stack]:
-    """Yield running data stores with a hundred prepaid accounts at ₹1 an event and eight keys."""
+def open_stack(
+    data: Path, *, signed: bool = False, accounts: int = ACCOUNTS, prepared: bool = False
+) -> Iterator[Stack]:
+    """Yield running data stores with a hundred prepaid accounts at ₹1 an event and eight keys; without keys
+    those of a directory that was prepared before."""
     with open_stores(data, {}, durable=True) as stores:
         stores.start()
         settings = replace(
@@ -54,13 +57,20 @@ def open_stack(data: Path, *, signed: bool = False) -> Iterator[Stack]:
             secret_key="for the bench only, 32 characters",
             log_level="WARNING",
         )
-        yield Stack(stores, settings, _prepare(settings, signed), free_port())
+        _migrate(settings)
+        made = [] if prepared else _prepare(settings, signed, accounts)
+        yield Stack(stores, settings, made, free_port())
 
 
-def _prepare(settings: Settings, signed: bool) -> list[Key]:
-    """Migrate, make what events need, and return the keys; several, so that no key's limit is measured."""
+def _migrate(settings: Settings) -> None:
     with create_app(settings).app_context():
         flask_migrate.upgrade()
+        db.engine.dispose()
+
+
+def _prepare(settings: Settings, signed: bool, accounts: int) -> list[Key]:
+    """Make what events need, and return the keys; several, so that no key's limit is measured."""
+    with create_app(settings).app_context():
         with transaction() as session:
             customer = Customer(name="Bench", email="bench@example.com")
             session.add_all(
@@ -70,7 +80,7 @@ def _prepare(settings: Settings, signed: bool) -> list[Key]:
             price = {"metric": "auth.otp", "model": "per_unit", "unit": "1"}
             plan = plans.create({"code": "bench", "name": "Bench"}, version=None, prices=[price], actor=ACTOR)
             plans.publish(plan.versions[0], at=clock.now() - timedelta(days=60), actor=ACTOR)
-            for n in range(ACCOUNTS):
+            for n in range(accounts):
                 account = Account(customer_id=customer.id, external_id=f"account-{n}", name=f"Account {n}")
                 account.billing_mode = BillingMode.prepaid
                 session.add(account)
