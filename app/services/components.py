@@ -29,6 +29,10 @@ NO_EVENTS = (
     "A plan prices the sum and the number of a period's events, and this needs the value of each. "
     "A fee for each event, some of them free: let a metric count them, with a price per unit and free units."
 )
+NO_GROUPS = (
+    "A period has one total for each component of a plan. Give each value a component of its own, with a "
+    "filter for it; the one without a filter prices the others together."
+)
 BESIDE_TERMS = frozenset(
     ("code", "name", "kind", "currency", "metric", "model", "terms", "filters", "timing", "prorated", "sac")
 )
@@ -127,6 +131,8 @@ def _component(
     at = f"/components/{position}"
     if not isinstance(row, Mapping):
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
+    if row.get("group_by") is not None:
+        raise RuleBroken(f"{at}/group_by", "not_in_plans", NO_GROUPS)
     metric = _metric(row, at, metrics)
     terms = _terms(row, at)
     currency = row.get("currency") or "INR"

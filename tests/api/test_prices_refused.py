@@ -143,3 +143,16 @@ def test_a_plan_takes_a_percentage_that_sums_and_counts_can_tell(
     make.make_metric("m")
     component = {"metric": "m", "model": "percentage", "rate": "2.9", **terms}
     assert caller.post("/pricing", {"code": "new", "components": [component]}).status_code == 201
+
+
+def test_a_price_by_group_is_for_quotes_and_a_plan_says_what_to_do(session: Session, caller: Caller) -> None:
+    make.make_metric("m", dimensions=["country"])
+    component = {"metric": "m", **unit("1"), "group_by": "country"}
+    answer = caller.post("/pricing", {"code": "new", "components": [component]})
+    (found,) = answer.json["error"]["fields"]
+    assert (found["pointer"], found["code"]) == ("/components/0/group_by", "not_in_plans")
+    assert "a component of its own" in found["message"]
+    asked = {"currency": "INR", "components": [component], "usage": USAGE}
+    (line,) = caller.post("/pricing/quote", asked).json["data"]["attributes"]["lines"]
+    assert (line["group"], line["amount"]) == ({"country": None}, "1.00")
+    assert session.scalar(select(func.count()).select_from(PricePlan)) == 0
