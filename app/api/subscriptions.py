@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from app.api import serializers
 from app.api.body import Body, Code, Instant, Meta, Page, Text
+from app.api.contracts import Overrides
 from app.api.endpoint import endpoint
 from app.api.envelope import paginate, success
 from app.api.guards import current_actor, get_account, guard, limit_to_caller
@@ -20,7 +21,7 @@ from app.db import db
 from app.errors import Invalid, NotFound
 from app.models import Subscription
 from app.models.plans import Anchor, SubscriptionStatus
-from app.services import subscription_changes, subscriptions
+from app.services import contracts, subscription_changes, subscriptions
 from app.services.subscription_previews import preview
 
 blueprint = Blueprint("subscriptions", __name__)
@@ -41,6 +42,7 @@ class NewSubscription(Body):
         "calendar"
     )
     trial_days: Annotated[int, Meta(description="Local days for nothing, the day of the start first")] = 0
+    overrides: Overrides = []
 
 
 When = Annotated[
@@ -130,6 +132,8 @@ def subscribe(body: NewSubscription) -> Response:
         trial_days=body.trial_days,
         actor=current_actor(),
     )
+    if body.overrides:
+        contracts.override(made, body.overrides, at_start=True, actor=current_actor())
     return success(serializers.subscription(made), 201)
 
 

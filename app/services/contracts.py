@@ -33,14 +33,14 @@ BESIDE_TERMS = frozenset({"component", "start_on", "end_on", "reason"})
 
 
 def override(
-    subscription: Subscription, rows: Sequence[Mapping[str, Any]], *, actor: Actor
+    subscription: Subscription, rows: Sequence[Mapping[str, Any]], *, at_start: bool = False, actor: Actor
 ) -> list[TermsOverride]:
     """Give components of a subscription other terms from a border of its billing periods on.
 
     Each row is `{"component", "start_on"?, "end_on"?, "reason"?, "model"?, …the fields of the model…}`:
-    `start_on` is by default the first day of the next period (of the first, before the subscription begins),
-    `end_on` the first day without these terms. Own terms that hold until now end where the new ones start.
-    What was metered in an open period is priced anew at once.
+    `start_on` is by default the first day of the next period (of the first, before the subscription begins or
+    `at_start`), `end_on` the first day without these terms. Own terms that hold until now end where the new
+    ones start. What was metered in an open period is priced anew at once.
 
     Raises:
         Invalid: with the field, such as `/overrides/0/tiers/1/up_to`: no such component, terms that its model
@@ -51,7 +51,8 @@ def override(
     with refusals():
         if not isinstance(rows, list | tuple) or not 1 <= len(rows) <= MOST_OVERRIDES:
             raise RuleBroken("/overrides", "not_a_list", f"A list of 1 to {MOST_OVERRIDES} is needed.")
-        made = [_override(subscription, line[0], row, f"/overrides/{n}") for n, row in enumerate(rows)]
+        first = local_date(subscription.start_at, _zone(subscription)) if at_start else None
+        made = [_override(subscription, line[0], row, f"/overrides/{n}", first) for n, row in enumerate(rows)]
     for each in made:
         summary = f"{each.component.name} has own terms for {subscription.account.name}"
         audit.record(actor, "subscription.terms_agreed", subscription, summary=summary, after=_told(each))
@@ -107,13 +108,15 @@ def get_override(subscription: Subscription, override_id: UUID) -> TermsOverride
     return found
 
 
-def _override(subscription: Subscription, origin: Subscription, row: Any, at: str) -> TermsOverride:
+def _override(
+    subscription: Subscription, origin: Subscription, row: Any, at: str, default: date | None
+) -> TermsOverride:
     if not isinstance(row, Mapping):
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
     component = _component(subscription, row.get("component"), f"{at}/component")
     stated = {name: value for name, value in row.items() if name not in BESIDE_TERMS}
     terms = components.read_terms(component, stated, at)
-    first = _border(subscription, row.get("start_on"), f"{at}/start_on")
+    first = _border(subscription, row.get("start_on") or default, f"{at}/start_on")
     after = None if row.get("end_on") is None else _border(subscription, row["end_on"], f"{at}/end_on")
     check_order(first.start_on, after.start_on if after else None, f"{at}/end_on")
     check_unbilled(subscription, component, first.start, f"{at}/start_on")
