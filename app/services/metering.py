@@ -133,9 +133,7 @@ def adopt(subscription: Subscription) -> int:
     return rebuild(subscription.account_id, since=subscription.start_at)
 
 
-def rebuild(
-    account_id: UUID, *, since: datetime, at: datetime | None = None, repriced: bool = False
-) -> int:
+def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None, repriced: bool = False) -> int:
     """Work out the charge positions of an account anew from its rollups; return how many changed.
 
     All periods that end after `since` are looked at. Call it after a subscription was made, moved or ended in
