@@ -19,6 +19,7 @@ from tests.domain import calculator
 TINY = Decimal("0.000000000001")
 DIMENSIONS = {"channel": ("sms", "voice", "whatsapp"), "country": ("IN", "NP", "US")}
 TAXES = ([["IGST", 1]], [["CGST", 2], ["SGST", 2]], [])
+EDGES = ("size", "free_units", "free_amount")
 RATES = ("0", "5", "12", "18", "28")
 FIRST = date(2026, 10, 1)
 
@@ -125,7 +126,7 @@ def _quantity(chance: random.Random, components: list[dict[str, Any]]) -> Decima
     kind = chance.random()
     if kind < 0.3:
         bounds = [Decimal(tier["up_to"]) for one in components for tier in one.get("tiers", [])[:-1]]
-        bounds += [Decimal(one[name]) for one in components for name in ("size", "free_units") if name in one]
+        bounds += [Decimal(one[name]) for one in components for name in EDGES if name in one]
         if bounds:
             return chance.choice(bounds) + chance.choice((-TINY, Decimal(0), TINY))
     if kind < 0.35:
