@@ -139,3 +139,34 @@ def test_many_are_moved_after_a_look(desk: Person, subscription: Subscription) -
     assert [row.status for row in db.session.query(PlanMoveItem)] == ["moved"]
     assert segments() == [("basic", "active"), ("basic", "scheduled")]
     assert subscription.account.name in desk.text(done.location)
+
+
+def test_an_account_is_put_on_a_plan_from_a_day_with_a_trial(
+    desk: Person, subscription: Subscription
+) -> None:
+    other = make.make_account()
+    given = {
+        "plan": str(subscription.plan_id),
+        "start_on": "2026-10-10",
+        "anchor": "anniversary",
+        "trial_days": "14",
+    }
+    assert desk.post(f"/admin/accounts/operation/subscribe/?id={other.id}", given).status_code == 302
+    made = db.session.query(Subscription).filter_by(account_id=other.id).one()
+    assert (made.start_at, made.trial_end_at, str(made.anchor_on), made.status) == (
+        datetime(2026, 10, 9, 18, 30, tzinfo=UTC),
+        datetime(2026, 10, 23, 18, 30, tzinfo=UTC),
+        "2026-10-10",
+        "trialing",
+    )
+
+
+def test_the_page_of_a_segment_that_is_over_leads_to_the_one_that_stands(
+    desk: Person, subscription: Subscription
+) -> None:
+    pro = make.make_plan("pro", name="Pro", components=[make.fee("6200")])
+    given = {"plan": str(pro.id), "version": "", "when": "now", "day": "", "step": "do"}
+    answer = desk.post(operation(subscription, "change"), given)
+    new = db.session.query(Subscription).filter_by(previous_id=subscription.id).one()
+    page = desk.text(answer.location)
+    assert f'goes on with <a href="/admin/subscriptions/details/?id={new.id}">pro v1</a>, active.' in page
