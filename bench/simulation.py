@@ -99,9 +99,14 @@ def simulate(draft: UUID) -> tuple[float, int]:
 
     def begin() -> UUID:
         version = db.session.get_one(PlanVersion, draft)
-        months = {"first_month": FIRST, "last_month": LAST}
-        begun = simulations.start(version, scope=SimulationScope.all, at=TODAY, actor=ACTOR, **months)
-        return begun.id
+        return simulations.start(
+            version,
+            scope=SimulationScope.all,
+            first_month=FIRST,
+            last_month=LAST,
+            at=TODAY,
+            actor=ACTOR,
+        ).id
 
     started = time.perf_counter()
     simulations.work(in_transaction(begin))

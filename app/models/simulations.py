@@ -78,7 +78,7 @@ class Simulation(Identified, Timestamped, Base):
     customer: Mapped[Customer | None] = relationship()
 
     def __str__(self) -> str:
-        return f"{self.version.label}, {self.first_month} to {self.last_month}"
+        return f"{self.first_month} to {self.last_month}"
 
 
 class SimulatedAccount(Identified, Timestamped, Base):

@@ -82,8 +82,7 @@ def start(
     simulation.accounts = len(rows)
     if not simulation.accounts:
         raise Invalid.at("/accounts", "No account was chosen: nobody was on the plan then.", code="required")
-    months = f"{first} to {last}"
-    summary = f"A simulation of {version.label} for {simulation.accounts:,} accounts, {months}, was started"
+    summary = f"Simulation of {_name(simulation)} for {simulation.accounts:,} accounts was started"
     after = {"scope": scope, "first_month": first, "last_month": last, "accounts": simulation.accounts}
     audit.record(actor, "simulation.started", simulation, summary=summary, at=at, after=after)
     enqueue(JOB, str(simulation.id))
@@ -108,7 +107,8 @@ def cancel(simulation: Simulation, *, at: datetime, actor: Actor) -> Simulation:
     if row.status is not SimulationStatus.running:
         raise Conflict(f"The simulation is {row.status} already.")
     row.status, row.finished_at = SimulationStatus.cancelled, at
-    audit.record(actor, "simulation.cancelled", row, summary=f"The simulation of {row} was cancelled", at=at)
+    summary = f"Simulation of {_name(get(row.id))} was cancelled"
+    audit.record(actor, "simulation.cancelled", row, summary=summary, at=at)
     return row
 
 
@@ -148,6 +148,10 @@ def fingerprint(version: PlanVersion) -> bytes:
     """Return the hash of what a version charges: a draft may change while it is tried."""
     rule = {"interval": version.interval, "charge_zero_first_tier": version.charge_zero_first_tier}
     return sha256(canonical_json({**rule, "prices": as_prices(version)})).digest()
+
+
+def _name(simulation: Simulation) -> str:
+    return f"{simulation.version.label}, {simulation}"
 
 
 def _loaded() -> Select[Simulation]:
@@ -237,7 +241,7 @@ def _stop(simulation_id: UUID) -> None:
 
 def _tell_over(simulation_id: UUID, at: datetime, how: str) -> None:
     simulation = get(simulation_id)
-    summary = f"The simulation of {simulation} was {how}"
+    summary = f"Simulation of {_name(simulation)} {how}"
     audit.record(
         SYSTEM,
         "simulation.finished",

@@ -29,6 +29,8 @@ from app.models import (
     Payment,
     PlanMove,
     PlanMoveItem,
+    SimulatedAccount,
+    Simulation,
     StoredFile,
     UsageDelta,
     UsageEvent,
@@ -112,10 +114,32 @@ def make_world(number: int = 1) -> World:
     run = BillingRun(
         period=f"20{number:02d}-10", status=RunStatus.done, started_by="Test Person", finished_at=AT
     )
+    simulation = Simulation(
+        version=plan.versions[0],
+        first_month="2026-08",
+        last_month="2026-10",
+        scope="plan",
+        prices_sha256=b"\x05" * 32,
+        status="done",
+        accounts=1,
+        started_by="Test Person",
+        finished_at=AT,
+    )
+    factories.make_contract(account, subscription, number)
     move = PlanMove(version=plan.versions[0], started_by="Test Person")
     add(
         position,
         run,
+        simulation,
+        SimulatedAccount(
+            simulation=simulation,
+            account=account,
+            status="compared",
+            currency="INR",
+            old_amount=Decimal(1000),
+            new_amount=Decimal(900),
+            difference=Decimal(-100),
+        ),
         move,
         PlanMoveItem(move=move, subscription=subscription, from_version=plan.versions[0]),
         BillingRunItem(run=run, account=account, status=ItemStatus.issued, invoice=invoice),
