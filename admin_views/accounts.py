@@ -1,17 +1,21 @@
 """Accounts: what is metered, priced and billed on its own."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, Optional
 
 from admin_views.base import ModelScreen
+from admin_views.contracts import ACCOUNT_OPERATIONS, ACCOUNT_RELATED
+from admin_views.fields import DayField, EnumField, WholeField
 from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
+from app.domain.periods import day_start
 from app.models import Account, Invoice, Payment, PricePlan, Subscription, Wallet
+from app.models.plans import Anchor
 from app.permissions import Actor
 from app.services import accounts, subscriptions
 
@@ -21,9 +25,25 @@ def open_account(values: dict[str, Any], *, actor: Actor) -> Account:
     return accounts.create(values.pop("customer"), values, actor=actor)
 
 
-def subscribe(account: Account, *, plan: PricePlan, at: datetime, actor: Actor) -> Subscription:
-    """Put an account on a plan from now on."""
-    return subscriptions.start(account, plan.code, start_at=at, actor=actor)
+def subscribe(
+    account: Account,
+    *,
+    plan: PricePlan,
+    start_on: date | None,
+    anchor: Anchor | None,
+    trial_days: int | None,
+    at: datetime,
+    actor: Actor,
+) -> Subscription:
+    """Put an account on a plan, from now on or from a local day."""
+    return subscriptions.start(
+        account,
+        plan.code,
+        start_at=day_start(start_on, account.timezone) if start_on else at,
+        anchor=anchor or Anchor.calendar,
+        trial_days=trial_days or 0,
+        actor=actor,
+    )
 
 
 @screen(Account, category="Customers", icon="building", place=2)
@@ -64,13 +84,24 @@ class AccountScreen(ModelScreen):
             run=subscribe,
             icon="tag",
             inputs={
-                "plan": LookupField(Lookup("plan", PricePlan), label="Plan", validators=[InputRequired()])
+                "plan": LookupField(Lookup("plan", PricePlan), label="Plan", validators=[InputRequired()]),
+                "start_on": DayField(
+                    "First day", validators=[Optional()], description="Also in the past. Empty: now."
+                ),
+                "anchor": EnumField(
+                    Anchor,
+                    nullable=True,
+                    label="Billing periods",
+                    validators=[Optional()],
+                    description="From the 1st (calendar), or from the first day (anniversary).",
+                ),
+                "trial_days": WholeField(
+                    "Trial days", validators=[Optional()], description="Days for nothing, the first included."
+                ),
             },
-            confirm=(
-                "The account is charged by the plan's newest published version "
-                "from now on, and keeps that version."
-            ),
+            confirm="The account is charged by the version that is sold on its first day, and keeps it.",
         ),
+        *ACCOUNT_OPERATIONS,
     )
     related = (
         Related(Subscription, by="account_id", columns=("plan", "version", "status", "start_at", "end_at")),
@@ -81,4 +112,5 @@ class AccountScreen(ModelScreen):
             columns=("number", "status", "issued_on", "due_on", "total", "amount_due"),
         ),
         Related(Payment, by="account_id", columns=("created_at", "gateway", "status", "amount", "invoice")),
+        *ACCOUNT_RELATED,
     )

@@ -11,6 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views.base import ModelScreen
+from admin_views.contracts import CONTRACT_OPERATIONS, ContractPart
 from admin_views.fields import DayField, WholeField
 from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
@@ -123,7 +124,7 @@ PREVIEW = "admin/subscriptions/preview.html"
 
 
 @screen(Subscription, category="Billing", icon="repeat", place=4)
-class SubscriptionScreen(PreviewedRoutes, ModelScreen):
+class SubscriptionScreen(PreviewedRoutes, ContractPart, ModelScreen):
     """The subscriptions by segment, and the page of one. One starts from its account's page."""
 
     column_list = ("account", "plan", "version", "status", "start_at", "end_at", "anchor")
@@ -131,6 +132,7 @@ class SubscriptionScreen(PreviewedRoutes, ModelScreen):
     filters = ("status", "plan", "account", "start_at")
     intro = "A change of plan or a pause ends a segment; the next one begins where it goes on."
     empty = "Open an account and put it on a plan there."
+    labels = {"anchor": "Periods", "anchor_on": "Periods since"}
     details = (
         "status",
         "account",
@@ -138,16 +140,11 @@ class SubscriptionScreen(PreviewedRoutes, ModelScreen):
         "version",
         "anchor",
         "anchor_on",
-        "start_at",
-        "end_at",
-        "trial_end_at",
-        "ended_by",
-        "end_reason",
         "id",
         "created_at",
         "updated_at",
     )
-    parts = ("admin/subscriptions/segments.html",)
+    parts = ("admin/subscriptions/segments.html", "admin/subscriptions/contract.html")
     operations = (
         Previewed(
             "change",
@@ -202,7 +199,7 @@ class SubscriptionScreen(PreviewedRoutes, ModelScreen):
         ),
         Previewed(
             "cancel",
-            "Cancel",
+            "Cancel subscription",
             run=cancel,
             show=shown(cancel),
             part=PREVIEW,
@@ -214,6 +211,7 @@ class SubscriptionScreen(PreviewedRoutes, ModelScreen):
             inputs={**moments(), "reason": REASON},
             confirm="What was used until then is still billed at the end of the period.",
         ),
+        *CONTRACT_OPERATIONS,
     )
 
     def timeline(self, record: Subscription) -> list[Subscription]:

@@ -27,7 +27,18 @@ from app.models import (
 from app.models.customers import BillingMode
 from app.models.plans import Anchor
 from app.permissions import Actor, Role
-from app.services import accounts, customers, metrics, plans, subscriptions, wallets
+from app.services import (
+    accounts,
+    commitments,
+    contracts,
+    coupons,
+    customers,
+    discounts,
+    metrics,
+    plans,
+    subscriptions,
+    wallets,
+)
 
 ACTOR = Actor(kind="user", id="test", label="Test Person", role=Role.super_admin)
 # 1 October 2026, 00:00 in India.
@@ -172,3 +183,14 @@ def make_subscription(
     return subscriptions.start(
         account or make_account(), plan.code, start_at=start_at, anchor=anchor, actor=ACTOR, **more
     )
+
+
+def make_contract(account: Account, subscription: Subscription, number: int) -> None:
+    """Agree on one of everything with an account: own terms, a commitment, a discount, a coupon, a credit."""
+    code = subscription.version.components[0].code
+    contracts.override(subscription, [{"component": code, "unit": "0.2"}], actor=ACTOR)
+    commitments.agree(subscription, "5000", end_on="2099-01-01", actor=ACTOR)
+    discounts.grant(account, {"name": "Launch offer", "percent": "10"}, actor=ACTOR)
+    discounts.give_credit(account, "250", reason="Outage", at=START, actor=ACTOR)
+    coupons.create({"code": f"DIWALI{number}", "name": "Diwali", "percent": "5"}, actor=ACTOR)
+    coupons.redeem(account, f"DIWALI{number}", at=START, actor=ACTOR)

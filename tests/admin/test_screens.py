@@ -59,6 +59,7 @@ LISTED = [
     "job-runs",
 ]
 MOST_QUERIES = 3
+PAGE = 50
 # Dead letters also tell what waits for which reason, and the replays that are under way; events, which months
 # are archived.
 MORE_QUERIES = {"dead-letters": 2, "usage-events": 1}
@@ -85,7 +86,7 @@ def test_a_list_shows_its_rows_in_at_most_three_statements(
     with query_counter() as queries:
         text = desk.text(f"/admin/{slug}/")
     assert len(queries) <= MOST_QUERIES + MORE_QUERIES.get(slug, 0), "\n\n".join(queries)
-    assert text.count("<tr>") == rows + 1
+    assert text.count("<tr>") == min(rows, PAGE) + 1
 
 
 @pytest.mark.parametrize("slug", SLUGS)
