@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.errors import MixedCurrencies, RuleBroken
 from app.domain.money import EXACT, exponent, parse_amount, parse_decimal, plain, quantize, zero
-from app.domain.pricing import Charge, Terms, Usage, parse_terms, price
+from app.domain.pricing import Charge, Terms, Usage, parse_terms, price, price_groups
 from app.domain.rating import by_group, dimension_values, match
 
 MOST_ENTRIES = 100
@@ -49,8 +49,7 @@ def quote(
     *,
     charge_zero_first_tier: bool = False,
 ) -> dict[str, Any]:
-    """Return the attributes of a quote from the wire objects of API.md §5: one line per component, or per
-    value that was used of the dimension by which a component is grouped.
+    """Return the attributes of a quote from the wire objects of API.md §5, one line per component.
 
     `subtotal` is the sum of the rounded lines, `minimum_true_up` what the minimum adds, `maximum_reduction`
     what the maximum takes.
@@ -69,12 +68,9 @@ def quote(
     lines, subtotal = [], zero(currency)
     with localcontext(EXACT):
         for component in parsed:
-            groups = by_group(component.group_by, shares[component.position])
-            for group, found in groups.items():
-                used = _summed(found)
-                charge = _price(component, found, used, currency, charge_zero_first_tier)
-                lines.append(_line(component, group, used, charge))
-                subtotal += charge.amount
+            charge = _price(component, shares[component.position], currency, charge_zero_first_tier)
+            lines.append(_line(component, _summed(shares[component.position]), charge))
+            subtotal += charge.amount
         true_up = max(least - subtotal, zero(currency)) if least is not None else zero(currency)
         reduction = max(subtotal + true_up - most, zero(currency)) if most is not None else zero(currency)
         total = subtotal + true_up - reduction
@@ -246,25 +242,25 @@ def _summed(entries: Sequence[Entry]) -> Usage:
     return Usage(quantity, events, len(events))
 
 
-def _price(
-    component: Component, entries: Sequence[Entry], used: Usage, currency: str, zero_tier: bool
-) -> Charge:
+def _price(component: Component, entries: Sequence[Entry], currency: str, zero_tier: bool) -> Charge:
     try:
-        return price(component.terms, used, currency, charge_zero_first_tier=zero_tier)
+        if component.group_by is None:
+            return price(component.terms, _summed(entries), currency, charge_zero_first_tier=zero_tier)
+        groups = {value: _summed(found) for value, found in by_group(component.group_by, entries).items()}
+        return price_groups(component.terms, groups, currency, charge_zero_first_tier=zero_tier)
     except RuleBroken as broken:
         first = entries[0].pointer if entries else "/usage"
         raise RuleBroken(f"{first}{broken.pointer}", broken.code, broken.message) from None
 
 
-def _line(component: Component, group: str | None, used: Usage, charge: Charge) -> dict[str, Any]:
-    named: dict[str, Any] = {} if component.group_by is None else {"group": {component.group_by: group}}
+def _line(component: Component, used: Usage, charge: Charge) -> dict[str, Any]:
     return {
         "code": component.code,
         "metric": component.metric,
         "model": component.terms.model,
-        **named,
+        "group_by": component.group_by,
         "quantity": plain(used.quantity),
         "amount_exact": plain(charge.amount_exact),
         "amount": str(charge.amount),
-        "breakdown": [{**named, **row} for row in charge.breakdown_json()],
+        "breakdown": charge.breakdown_json(),
     }

@@ -1,7 +1,7 @@
 """Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2,
 §4)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -57,18 +57,12 @@ def _holds(filters: Mapping[str, Any], dimensions: Mapping[str, Any]) -> bool:
     return True
 
 
-def by_group(dimension: str | None, usages: Sequence[D]) -> dict[str | None, list[D]]:
-    """Return usage by its value of a dimension, the values in order; None, for usage without one, is last.
-
-    Each value is priced by itself: no usage, no group. Without a dimension all of it is one group, even none.
-    """
-    if dimension is None:
-        return {None: list(usages)}
-    values = {usage.dimensions.get(dimension) for usage in usages}
-    ordered = sorted(values, key=lambda value: (value is None, value or ""))
-    return {
-        value: [usage for usage in usages if usage.dimensions.get(dimension) == value] for value in ordered
-    }
+def by_group(dimension: str, usages: Iterable[D]) -> dict[str, list[D]]:
+    """Return usage by its value of a dimension; usage without one is the group ""."""
+    found: dict[str, list[D]] = {}
+    for usage in usages:
+        found.setdefault(usage.dimensions.get(dimension, ""), []).append(usage)
+    return found
 
 
 def dimension_values(properties: Mapping[str, Any], names: Iterable[str], *, pointer: str) -> dict[str, str]:

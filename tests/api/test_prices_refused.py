@@ -154,5 +154,5 @@ def test_a_price_by_group_is_for_quotes_and_a_plan_says_what_to_do(session: Sess
     assert "a component of its own" in found["message"]
     asked = {"currency": "INR", "components": [component], "usage": USAGE}
     (line,) = caller.post("/pricing/quote", asked).json["data"]["attributes"]["lines"]
-    assert (line["group"], line["amount"]) == ({"country": None}, "1.00")
+    assert (line["group_by"], line["amount"], line["breakdown"][0]["group"]) == ("country", "1.00", "")
     assert session.scalar(select(func.count()).select_from(PricePlan)) == 0

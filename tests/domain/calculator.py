@@ -13,9 +13,8 @@ def invoice(wanted: Terms) -> Terms:
     """Return the figures, in minor units, of an invoice that `random_invoices.draw` describes."""
     asked, places = wanted["quote"], PLACES[wanted["quote"]["currency"]]
     priced = [
-        (minor_units(amount, places), rate)
+        (minor_units(_charge(component, asked), places), rate)
         for component, rate in zip(asked["components"], wanted["rates"], strict=True)
-        for amount in _amounts(component, asked)
     ]
     subtotal = sum(amount for amount, _ in priced)
     limit = _limited(subtotal, asked, places) - subtotal
@@ -38,16 +37,15 @@ def invoice(wanted: Terms) -> Terms:
     }
 
 
-def _amounts(component: Terms, asked: Terms) -> list[Fraction]:
-    """Return the exact amount of each line of a component: one, or one for each value it is grouped by."""
+def _charge(component: Terms, asked: Terms) -> Fraction:
+    """Return the exact amount of a component: of all its usage, or of each value that it is grouped by."""
     position = asked["components"].index(component)
     own = [usage for usage in asked["usage"] if _charged_by(usage, asked["components"]) == position]
     dimension, groups = component.get("group_by"), [own]
     if dimension:
         values = {usage["dimensions"].get(dimension) for usage in own}
-        ordered = sorted(value for value in values if value is not None) + [None] * (None in values)
-        groups = [[one for one in own if one["dimensions"].get(dimension) == value] for value in ordered]
-    return [_amount(component, group, asked["charge_zero_first_tier"]) for group in groups]
+        groups = [[one for one in own if one["dimensions"].get(dimension) == value] for value in values]
+    return sum((_amount(component, group, asked["charge_zero_first_tier"]) for group in groups), Fraction(0))
 
 
 def _charged_by(usage: Terms, components: list[Terms]) -> int:

@@ -60,9 +60,9 @@ def by_product(invoice: dict[str, Any]) -> dict[str, Any]:
     answer = quote(**invoice["quote"])
     for line in answer["lines"]:
         _check_rows(line)
-    rates = dict(enumerate(invoice["rates"]))
-    codes = {component["code"]: rates[n] for n, component in enumerate(invoice["quote"]["components"])}
-    amounts = [(Decimal(line["amount"]), codes[line["code"]]) for line in answer["lines"]]
+    amounts = [
+        (Decimal(line["amount"]), rate) for line, rate in zip(answer["lines"], invoice["rates"], strict=True)
+    ]
     period = Period(day_start(FIRST, "UTC"), day_start(date(2026, 11, 1), "UTC"), FIRST, date(2026, 11, 1))
     for fee in invoice["fees"]:
         part = share(period, FIRST, FIRST + timedelta(fee["days"][0]))
@@ -107,7 +107,7 @@ def _component(
 ) -> dict[str, Any]:
     group = {"group_by": chance.choice(list(DIMENSIONS))} if chance.random() < 0.2 else {}
     models = [name for name in price_models if single or name != "percentage"]
-    named = {"code": f"{metric}-{sorted(filters.items())}", "metric": metric, "filters": filters}
+    named = {"code": f"price of {metric}", "metric": metric, "filters": filters}
     return {**named, **group, **terms(chance, chance.choice(models))}
 
 

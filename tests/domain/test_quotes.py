@@ -170,34 +170,33 @@ def calls(quantity: str, **dimensions: str) -> dict[str, Any]:
 
 
 def test_each_value_of_a_group_is_priced_by_itself() -> None:
-    """One free, two at 10, then 0.005 — for each country; both numbers of calls to India count together."""
+    """One free, two at 10, then 0.005 — for each country; both numbers of calls to India count together. The
+    sum is rounded once."""
     used = [calls("4", country="US"), calls("3", country="IN"), calls("2"), calls("3", country="IN")]
-    answer = quote([CALL], used, "INR")
-    assert [
-        (line["group"], line["quantity"], line["amount_exact"], line["amount"]) for line in answer["lines"]
-    ] == [
-        ({"country": "IN"}, "6", "20.015", "20.02"),
-        ({"country": "US"}, "4", "20.005", "20.01"),
-        ({"country": None}, "2", "10", "10.00"),
+    (line,) = quote([CALL], used, "INR")["lines"]
+    assert (line["group_by"], line["quantity"]) == ("country", "12")
+    assert (line["amount_exact"], line["amount"]) == ("50.02", "50.02")
+    assert [(row["group"], row["tier"], row["quantity"], row["amount"]) for row in line["breakdown"]] == [
+        ("", 0, "1", "0"),
+        ("", 1, "1", "10"),
+        ("IN", 0, "1", "0"),
+        ("IN", 1, "2", "20"),
+        ("IN", 2, "3", "0.015"),
+        ("US", 0, "1", "0"),
+        ("US", 1, "2", "20"),
+        ("US", 2, "1", "0.005"),
     ]
-    assert answer["total"] == "50.03"
-    named = {
-        "group": {"country": "US"},
-        "kind": "tier",
-        "tier": 2,
-        "quantity": "1",
-        "unit": "0.005",
-        "flat": "0",
-    }
-    assert answer["lines"][1]["breakdown"][2] == {**named, "amount": "0.005"}
 
 
 def test_limits_and_the_switch_hold_for_each_value_that_was_used() -> None:
     """A least of 15 for each; a country that was not called is no group and owes nothing."""
     priced = {**CALL, "minimum": "15", "maximum": "20"}
-    answer = quote([priced], [calls("0", country="IN"), calls("9", country="US")], "INR")
-    assert [line["amount"] for line in answer["lines"]] == ["15.00", "20.00"]
-    assert quote([priced], [], "INR", charge_zero_first_tier=True)["lines"] == []
+    (line,) = quote([priced], [calls("0", country="IN"), calls("9", country="US")], "INR")["lines"]
+    assert line["amount"] == "35.00"
+    kinds = [(row["group"], row["kind"], row["amount"]) for row in line["breakdown"]]
+    assert kinds[0] == ("IN", "minimum", "15")
+    assert kinds[-1] == ("US", "maximum", "-0.03")
+    assert quote([priced], [], "INR", charge_zero_first_tier=True)["total"] == "0.00"
 
 
 def test_a_group_is_of_the_usage_that_its_component_charges() -> None:
@@ -205,10 +204,9 @@ def test_a_group_is_of_the_usage_that_its_component_charges() -> None:
     special = {"metric": "call", "model": "per_unit", "unit": "1", "filters": {"country": ["NP"]}}
     used = [calls("5", country="NP"), calls("2", country="IN")]
     lines = quote([CALL, special], used, "INR")["lines"]
-    assert [(line.get("group"), line["amount"]) for line in lines] == [
-        ({"country": "IN"}, "10.00"),
-        (None, "5.00"),
-    ]
+    assert [line["amount"] for line in lines] == ["10.00", "5.00"]
+    assert {row.get("group") for row in lines[0]["breakdown"]} == {"IN"}
+    assert "group" not in lines[1]["breakdown"][0]
 
 
 def test_lines_name_the_code_of_their_component_and_dimensions_may_be_numbers() -> None:

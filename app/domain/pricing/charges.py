@@ -42,9 +42,10 @@ class Charge:
     breakdown: tuple[Row, ...]
 
     def breakdown_json(self) -> list[dict[str, Any]]:
-        """Return the breakdown as API.md §5 writes it, decimals as canonical strings."""
+        """Return the breakdown as API.md §5 writes it: canonical decimals; rows of a group name it."""
         return [
             {
+                **({} if row.group is None else {"group": row.group}),
                 "kind": row.kind,
                 "tier": row.tier,
                 "quantity": plain(row.quantity),
@@ -112,6 +113,36 @@ def price(
         if values.maximum is not None and exact > values.maximum:
             rows.append(_limit("maximum", values.maximum - exact))
             exact = values.maximum
+    return Charge(exact, quantize(exact, currency), tuple(rows))
+
+
+def price_groups(
+    terms: Terms,
+    groups: Mapping[str, Usage],
+    currency: str,
+    *,
+    charge_zero_first_tier: bool = False,
+    apply_minimum: bool = True,
+) -> Charge:
+    """Return what usage costs of which each group is priced by itself: own tiers, free units and limits.
+
+    The sum is rounded once; the rows name their group, in the order of the groups. No group costs nothing.
+
+    Raises:
+        RuleBroken: as `price` says.
+    """
+    rows: list[Row] = []
+    for group, usage in sorted(groups.items()):
+        own = price(
+            terms,
+            usage,
+            currency,
+            charge_zero_first_tier=charge_zero_first_tier,
+            apply_minimum=apply_minimum,
+        )
+        rows += [row._replace(group=group) for row in own.breakdown]
+    with localcontext(EXACT):
+        exact = sum([row.amount for row in rows], ZERO)
     return Charge(exact, quantize(exact, currency), tuple(rows))
 
 

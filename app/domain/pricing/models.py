@@ -44,7 +44,8 @@ class Row(NamedTuple):
     """One row of a breakdown: `quantity × unit + flat = amount`. A tuple: ratings make millions of them.
 
     `kind` is free, flat, tier, units, packages, percentage, fixed, min_per_event, max_per_event, minimum or
-    maximum; `tier` counts from 1, and is 0 in rows that are no tier.
+    maximum; `tier` counts from 1, and is 0 in rows that are no tier. `group` is the value of a dimension that
+    was priced by itself, None where nothing is grouped.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Row(NamedTuple):
     unit: Decimal
     flat: Decimal
     amount: Decimal
+    group: str | None = None
 
 
 PriceFunction = Callable[[Any, Usage, bool], list[Row]]
