@@ -70,6 +70,15 @@ def test_a_bulk_operation_asks_first_and_cancel_changes_nothing(office: LiveServ
     assert statuses(office) == {"discarded"}
 
 
+def test_a_list_in_which_nothing_matches_has_nothing_to_select(office: LiveServer, page: Page) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{office.url}/admin/dead-letters/?search=nobody-sent-this")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.locator("[data-bulk-bar]")).to_be_hidden()
+    assert problems == []
+
+
 def statuses(office: LiveServer) -> set[str]:
     """Return the states of all dead letters."""
     with office.database.app():

@@ -4,6 +4,7 @@ const bar = document.querySelector("[data-bulk-bar]");
 
 const count = () => {
   const all = boxes();
+  if (!all.length) return;
   const selected = all.filter((box) => box.checked).length;
   const head = document.querySelector("[data-select-all]");
   head.checked = selected > 0 && selected === all.length;
