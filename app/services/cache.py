@@ -55,9 +55,11 @@ def get_or_make_all(
     seconds: int,
     make: Callable[[list[str]], Mapping[str, T]],
     kind: Any,
+    *,
+    anew: bool = False,
 ) -> dict[str, T]:
     """Return the answers under these keys (each with what it is made from); `make` gets the keys of those
-    that are not kept."""
+    that are not kept, or of all where they are to be made `anew`."""
     if is_isolated() or has_transaction():
         return dict(make(list(wanted)))
     line = _line(current_settings().redis_url)
@@ -67,7 +69,7 @@ def get_or_make_all(
     marks, kept = looked_up
     under = {key: [marks[name] for name in of] for key, of in wanted.items()}
     found: dict[str, T] = {}
-    for key, text in kept.items():
+    for key, text in ({} if anew else kept).items():
         answer = _read(text, under[key], kind)
         if answer is not msgspec.UNSET:
             found[key] = answer

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Date, Numeric, Select, Text, case, cast, e
 from sqlalchemy.orm import joinedload
 
 from app.db import db
-from app.domain.periods import ONE_DAY
+from app.domain.periods import ONE_DAY, local_date
 from app.models import (
     Account,
     AuditRecord,
@@ -26,17 +26,20 @@ from app.models import (
     PricePlan,
     Subscription,
     UsageDelta,
+    User,
     Wallet,
 )
 from app.models.customers import CustomerStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.models.usage import DeadLetterStatus
+from app.permissions import STAFF
 from app.services import usage_charts
 from app.services.usage_charts import Days
 
 OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 COUNT_LIMIT = 10_000
+DAYS_SHOWN = 30
 HUNDRED = Decimal(100)
 
 
@@ -144,12 +147,28 @@ def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
     return Series([f"{start:%b %Y}" for start in starts], [(currency, amounts)])
 
 
-def usage_by_day(today: date, zone: str, days: int = 30, most: int = 5) -> Series:
+def refresh_usage(at: datetime) -> int:
+    """Make the days of `usage_by_day` anew for the time zones of the staff; return how many zones.
+
+    Done before what is kept expires, so that nobody waits for it.
+    """
+    query = select(User.timezone).where(User.active, User.role.in_(STAFF)).distinct()
+    zones = list(db.session.scalars(query))
+    for zone in zones:
+        usage_charts.of_all(_last_days(local_date(at, zone), zone, DAYS_SHOWN), anew=True)
+    return len(zones)
+
+
+def _last_days(today: date, zone: str, days: int) -> Days:
+    return Days(today - timedelta(days=days - 1), today + ONE_DAY, zone)
+
+
+def usage_by_day(today: date, zone: str, days: int = DAYS_SHOWN, most: int = 5) -> Series:
     """Return the quantity of the busiest metrics by day in `zone`, from the 15-minute rollups.
 
     Only metrics counted in the unit of the one with the most events: messages and bytes have no common axis.
     """
-    found = usage_charts.of_all(Days(today - timedelta(days=days - 1), today + ONE_DAY, zone))
+    found = usage_charts.of_all(_last_days(today, zone, days))
     metrics = usage_charts.busiest(found, most)
     by_day = {on: {total.metric: total.quantity for total in totals} for on, totals in found.items()}
     return Series(

@@ -1,6 +1,7 @@
 """Usage by day for charts: of one customer's accounts, for the customer and for staff alike, and of all.
 
-Read from the rollups, never from events, and kept for five minutes or until usage is metered.
+Read from the rollups, never from events, and kept until usage is metered: of accounts for five minutes at
+most, of all for an hour, and made anew before that (`jobs.usage`).
 """
 
 from collections import Counter
@@ -21,6 +22,7 @@ from app.models import Metric, UsageRollup
 from app.services import cache, marks, rollups
 
 OTHER = "other"
+ALL_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,10 @@ def trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
     )
 
 
-def of_all(days: Days) -> dict[date, list[Total]]:
+def of_all(days: Days, *, anew: bool = False) -> dict[date, list[Total]]:
     """Return what all accounts together used of each metric by local day.
 
-    Each day is kept by itself: only those are read again whose usage has grown since.
+    Each day is kept by itself: only those are read again whose usage has grown since, or all `anew`.
     """
     keys = {f"usage-day:{days.zone}:{on}": on for on in days.each}
     wanted = {
@@ -102,7 +104,7 @@ def of_all(days: Days) -> dict[date, list[Total]]:
         made = _of_all([keys[key] for key in missing], days.zone)
         return {key: made[keys[key]] for key in missing}
 
-    found: dict[str, list[Total]] = cache.get_or_make_all(wanted, marks.USAGE_SECONDS, make, list[Total])
+    found: dict[str, list[Total]] = cache.get_or_make_all(wanted, ALL_SECONDS, make, list[Total], anew=anew)
     return {keys[key]: found[key] for key in keys}
 
 
@@ -155,7 +157,8 @@ def _trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
 
 
 def _lines(found: dict[str, dict[date, Decimal]], axis: list[date]) -> list[tuple[str, list[Decimal]]]:
-    names = sorted(found, key=lambda name: (-sum(found[name].values()), name))
+    # By name, so that a value has the same colour on every chart of a page.
+    names = sorted(found, key=lambda name: (name == OTHER, name))
     return [(name, [found[name].get(on, Decimal(0)) for on in axis]) for name in names]
 
 

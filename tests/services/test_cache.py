@@ -247,23 +247,6 @@ def test_usage_that_another_process_metered_is_read_at_once(
     own_database.poll(lambda: quantities(account) == [3], "the answer to follow", within_seconds=1)
 
 
-def test_of_a_chart_over_all_accounts_only_the_day_that_grew_is_read_again(
-    used: tuple[Account, Metric], stored: Redis
-) -> None:
-    account, metric = used
-    days = Days(NOON.date() - timedelta(days=2), NOON.date() + timedelta(days=1), "Asia/Kolkata")
-    usage_charts.of_all(days)
-    for key in stored.keys("cache:usage-day:*"):
-        stored.set(key, stored.get(key).replace(b'"quantity":"1"', b'"quantity":"7"'))
-    first, *_, last = (sum(total.quantity for total in each) for each in usage_charts.of_all(days).values())
-    assert (first, last) == (0, 7)
-    with transaction():
-        add_usage(account, metric, 5, at=NOON - timedelta(days=2), channel="sms")
-        meter()
-    first, *_, last = (sum(total.quantity for total in each) for each in usage_charts.of_all(days).values())
-    assert (first, last) == (5, 7)
-
-
 def test_a_metric_is_told_by_its_new_name_at_once(used: tuple[Account, Metric]) -> None:
     account, metric = used
     days = Days(NOON.date(), NOON.date() + timedelta(days=1), "Asia/Kolkata")
