@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 from uuid import UUID
 
 from flask import current_app
@@ -80,7 +80,7 @@ def address_of(row: Base) -> str | None:
 
 def page_of(endpoint: str, key: str) -> str:
     """Return the address of the page of a screen's record."""
-    return f"{address(f'{endpoint}.details_view')}?{urlencode({'id': key})}"
+    return f"{address(f'{endpoint}.details_view')}?id={quote(key, safe='')}"
 
 
 def link(row: Base) -> Markup:

@@ -94,7 +94,7 @@ def bounded(search: Search) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) != QUERY_CANCELED:
             raise
         message = "Too many events would have to be looked through. Narrow the search by account or by time."
-        raise Invalid.at("/", message, code="too_broad") from None
+        raise Invalid.at("", message, code="too_broad") from None
     finally:
         savepoint.rollback()
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from app.db import db, transaction
 from app.models import Account, Metric, UsageEvent
 from app.permissions import Role
+from app.services import explorer
 from tests import factories
 from tests.admin.conftest import Person
 from tests.admin.test_lists import names
@@ -94,6 +95,20 @@ def test_a_page_with_every_filter_costs_few_statements_and_counts_nothing(
     assert [sql for sql in queries if "count(" in sql.lower() and "usage_events" in sql] == []
     # Two of them tell the cheaper way, one bounds what is asked.
     assert len(queries) == 8, queries
+
+
+def test_a_search_that_takes_too_long_says_how_to_narrow_it(
+    desk: Person, nepal: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = f"{EXPLORER}?property=channel%3Dsms"
+    monkeypatch.setattr(explorer, "LONGEST_MS", 1)
+    monkeypatch.setattr(explorer, "conditions", lambda _: [db.func.pg_sleep(60).is_not(None)])
+    page = desk.text(asked)
+    assert "This would take too long" in page
+    assert "Narrow the search by account or by time." in page
+    assert 'value="channel=sms"' in page
+    monkeypatch.undo()
+    assert names(desk.text(asked)) == ["otp-1"]
 
 
 def test_an_event_tells_its_properties_and_where_it_counts(desk: Person, nepal: Account) -> None:

@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app import clock
 from app.models import Account, Metric
+from app.services import explorer
 from tests import factories
 from tests.api.conftest import Caller, NewCaller
 from tests.support.application import QueryCounter
@@ -113,6 +115,16 @@ def test_a_question_that_cannot_be_answered_says_why(
     answer = caller.get("/events", **query)
     assert answer.status_code == status
     assert [each["pointer"] for each in answer.json["error"]["fields"]] == ([pointer] if pointer else [])
+
+
+def test_a_search_that_takes_too_long_is_refused(
+    caller: Caller, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explorer, "LONGEST_MS", 1)
+    monkeypatch.setattr(explorer, "conditions", lambda _: [func.pg_sleep(60).is_not(None)])
+    answer = caller.get("/events", property="channel=sms")
+    assert answer.status_code == 400
+    assert [each["code"] for each in answer.json["error"]["fields"]] == ["too_broad"]
 
 
 def test_a_key_of_one_account_finds_no_event_of_another(

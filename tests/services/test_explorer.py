@@ -3,13 +3,16 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from app.db import db
 from app.domain.periods import bucket_start
+from app.errors import FieldError, Invalid
 from app.models import Account, EventCorrection, Metric
 from app.models.corrections import CorrectionKind
 from app.models.usage import EventStatus
@@ -125,6 +128,42 @@ def test_a_property_is_written_with_its_value() -> None:
     assert read_property(" channel = sms ") == ("channel", "sms")
     assert read_property("channel") is None
     assert read_property("=sms") is None
+
+
+TOO_BROAD = "Too many events would have to be looked through. Narrow the search by account or by time."
+
+
+def test_a_search_that_takes_too_long_ends_and_leaves_the_session_as_it_was(
+    shop: Account, metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(shop, metric, "a", channel="sms")
+    patience = db.session.scalar(text("SHOW statement_timeout"))
+    monkeypatch.setattr(explorer, "LONGEST_MS", 1)
+    with pytest.raises(Invalid) as caught, explorer.bounded(Search(having=("channel", "sms"))):
+        db.session.execute(text("SELECT pg_sleep(60)"))
+    assert caught.value.fields == (FieldError("", "too_broad", TOO_BROAD),)
+    assert found(having=("channel", "sms")) == ["a"]
+    assert db.session.scalar(text("SHOW statement_timeout")) == patience
+
+
+@pytest.mark.parametrize(
+    ("asked", "patience"),
+    [
+        ({}, "30s"),
+        ({"account_id": UUID(int=1), "since": NOON, "until": NOON}, "30s"),
+        ({"metric_id": UUID(int=1)}, "2s"),
+        ({"event_id": "a*"}, "2s"),
+        ({"having": ("channel", "sms")}, "2s"),
+        ({"status": EventStatus.counted}, "2s"),
+    ],
+)
+def test_only_what_may_look_at_events_that_do_not_fit_is_bounded(
+    session: Session, asked: dict[str, Any], patience: str
+) -> None:
+    session.execute(text("SET LOCAL statement_timeout = '30s'"))
+    with explorer.bounded(Search(**asked)):
+        assert session.scalar(text("SHOW statement_timeout")) == patience
+    assert session.scalar(text("SHOW statement_timeout")) == "30s"
 
 
 def correct(account: Account, metric: Metric, event_id: str, kind: CorrectionKind) -> None:

@@ -7,12 +7,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.models import Account, Metric
-from app.services import invoices, own_usage, reports, usage
+from app.services import invoices, own_usage, reports, usage, usage_charts
 from app.services.usage import Reading
-from tests.factories import make_account, make_plan, make_seller, make_subscription, make_tax_rate, per_unit
+from app.services.usage_charts import Days
+from tests.factories import (
+    make_account,
+    make_metric,
+    make_plan,
+    make_seller,
+    make_subscription,
+    make_tax_rate,
+    per_unit,
+)
 from tests.services.invoicing import IN_NOVEMBER, OCTOBER, issue_for
-from tests.services.metered import NOON, meter
+from tests.services.metered import NOON, add_usage, meter
 from tests.services.observed import HOUR, a_metric, a_month, send
+from tests.support.application import QueryCounter
 
 INDIA = "Asia/Kolkata"
 
@@ -69,6 +79,47 @@ def test_the_dashboard_shows_the_greatest_of_each_day(peaks: tuple[Account, Metr
     chart = reports.usage_by_day(date(2026, 10, 12), INDIA, days=4)
     assert chart.labels == ["9 Oct", "10 Oct", "11 Oct", "12 Oct"]
     assert chart.lines == [("Peak", [0, 8, 5, 0])]
+
+
+def test_the_dashboard_reads_states_only_of_metrics_that_do_not_add(
+    session: Session, query_counter: QueryCounter
+) -> None:
+    account, added = make_account(), make_metric(name="Sent", unit="seat")
+    metric = a_metric("max", name="Peak", unit="seat")
+    add_usage(account, added, 2)
+    add_usage(make_account(), added, 3, at=NOON + HOUR)
+    meter()
+    days = Days(date(2026, 10, 9), date(2026, 10, 11), INDIA)
+    with query_counter() as queries:
+        (sent,) = usage_charts.of_all(days)[date(2026, 10, 10)]
+    assert (sent.metric.name, sent.quantity, sent.events) == ("Sent", 5, 2)
+    assert len(queries) == 1
+    send(account, metric, "3")
+    send(account, metric, "8", at=NOON + HOUR)
+    meter()
+    with query_counter() as queries:
+        by_day = usage_charts.of_all(days)
+    assert {total.metric.name: total.quantity for total in by_day[date(2026, 10, 10)]} == {
+        "Sent": 5,
+        "Peak": 8,
+    }
+    assert by_day[date(2026, 10, 9)] == []
+    assert len(queries) == 2
+
+
+def test_accounts_are_read_together_and_no_other_with_them(session: Session) -> None:
+    one, two, other = make_account(), make_account(), make_account()
+    added, metric = make_metric(), a_metric("max", dimensions=["channel"])
+    for account, quantity in ((one, 2), (two, 3), (other, 100)):
+        add_usage(account, added, quantity, channel="sms")
+        send(account, metric, str(quantity), channel="sms")
+    meter()
+    day = Days(date(2026, 10, 10), date(2026, 10, 11), INDIA)
+    found = {each.metric.code: each.quantity for each in usage_charts.totals([one.id, two.id], day)}
+    assert found == {added.code: 5, metric.code: 3}
+    lines = {each.metric.code: each.lines for each in usage_charts.trends([one.id, two.id], day)}
+    assert lines == {added.code: [("sms", [5])], metric.code: [("sms", [3])]}
+    assert usage_charts.totals([], day) == []
 
 
 def test_customers_see_the_greatest_of_the_month_and_of_each_day(peaks: tuple[Account, Metric]) -> None:
