@@ -72,16 +72,14 @@ def _prepare(settings: Settings, signed: bool, accounts: int) -> list[Key]:
     """Make what events need, and return the keys; several, so that no key's limit is measured."""
     with create_app(settings).app_context():
         with transaction() as session:
-            customer = Customer(name="Bench", email="bench@example.com")
-            session.add_all(
-                (customer, Metric(code="auth.otp", name="OTP", dimensions=["channel", "country"]))
-            )
+            session.add(Metric(code="auth.otp", name="OTP", dimensions=["channel", "country"]))
             session.flush()
             price = {"metric": "auth.otp", "model": "per_unit", "unit": "1"}
             plan = plans.create({"code": "bench", "name": "Bench"}, version=None, prices=[price], actor=ACTOR)
             plans.publish(plan.versions[0], at=clock.now() - timedelta(days=60), actor=ACTOR)
             for n in range(accounts):
-                account = Account(customer_id=customer.id, external_id=f"account-{n}", name=f"Account {n}")
+                customer = Customer(name=f"Customer {n}", email="bench@example.com")
+                account = Account(customer=customer, external_id=f"account-{n}", name=f"Account {n}")
                 account.billing_mode = BillingMode.prepaid
                 session.add(account)
                 session.flush()
