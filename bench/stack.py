@@ -159,8 +159,8 @@ def free_port() -> int:
 
 
 def _wait_for(url: str) -> None:
-    """Wait until an address answers, half a minute at most."""
-    until = time.monotonic() + 30
+    """Wait until an address answers, two minutes at most."""
+    until = time.monotonic() + 120
     while True:
         try:
             with urlopen(url, timeout=1):
