@@ -17,7 +17,7 @@ from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
 from app.domain.quotes import quote
 from app.models import PlanVersion, PriceComponent, PricePlan
-from app.services import plan_contents, plans
+from app.services import plan_contents, plans, plans_kept
 
 blueprint = Blueprint("pricing", __name__)
 
@@ -123,7 +123,7 @@ def make_plan(body: NewPlan) -> Response:
 @endpoint("Read a plan", answers="plan")
 def read_plan(code: str) -> Response:
     """With all its versions and their components."""
-    return success(serializers.plan(plans.get(code)))
+    return success(plans_kept.read(code, lambda: serializers.plan(plans.get(code))))
 
 
 @blueprint.post("/pricing/<code>/versions")
