@@ -213,7 +213,10 @@ def _answer(work: Callable[[], dict[str, Any]]) -> tuple[Response, int] | Respon
     try:
         return jsonify(work())
     except DomainError as error:
-        fields = [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in error.fields]
+        fields = [
+            {"pointer": one.pointer, "code": one.code, "message": MESSAGES.get(one.code, one.message)}
+            for one in error.fields
+        ]
         return jsonify(message=error.message, fields=fields), 422 if error.status == 400 else error.status
 
 

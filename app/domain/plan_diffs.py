@@ -99,6 +99,8 @@ def _title(name: str, *components: Wire) -> str:
         return TITLES[name]
     for component in components:
         model = component.get("model")
-        if model in price_models and name in (known := terms_schema(model)["properties"]):
-            return str(known[name]["title"])
+        if isinstance(model, str) and model in price_models:
+            known = terms_schema(model)["properties"]
+            if name in known:
+                return str(known[name]["title"])
     return name.replace("_", " ").capitalize()
