@@ -1,15 +1,13 @@
 """Custom contracts on the pages of subscriptions and accounts: what was agreed, and agreeing on more."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import request
-from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload
 from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
@@ -18,46 +16,51 @@ from admin_views.fields import DayField, ExactField
 from admin_views.operations import Operation
 from admin_views.payload_field import PayloadField
 from admin_views.records import Related
-from app.db import db
-from app.errors import DomainError
+from app.errors import DomainError, FieldError
 from app.models import (
     Account,
     AccountCredit,
-    Commitment,
     CouponRedemption,
     Discount,
     PriceComponent,
     Subscription,
-    TermsOverride,
 )
 from app.permissions import Actor
 from app.services import commitments, contracts, coupons, discounts
 
 PERCENT, AMOUNT = "percent", "amount"
-FROM = DayField("From", validators=[Optional()])
-UNTIL = DayField(
-    "Until before", validators=[Optional()], description="First day on which it no longer holds; empty: open."
-)
-NOTE = StringField("Reason", validators=[Optional(), Length(max=300)], description="For staff.")
-VALUE = {
-    "kind": SelectField(
-        "Kind", choices=[SelectChoice(PERCENT, "Percent off"), SelectChoice(AMOUNT, "Amount off a period")]
-    ),
-    "value": ExactField(label="How much", scale=6, validators=[InputRequired()]),
-}
+
+
+def days() -> dict[str, Any]:
+    """Return the inputs of a span of days."""
+    return {
+        "start_on": DayField("From", validators=[Optional()]),
+        "end_on": DayField(
+            "Until before",
+            validators=[Optional()],
+            description="First day on which it no longer holds; empty: open.",
+        ),
+        "reason": StringField("Reason", validators=[Optional(), Length(max=300)], description="For staff."),
+    }
 
 
 @contextmanager
-def at_fields(names: Mapping[str, str], rest: str) -> Iterator[None]:
-    """Put a refusal at a field of a form: by the last part of its pointer, all others at `rest`."""
+def at_fields(names: Collection[str], rest: str) -> Iterator[None]:
+    """Put a refusal at the field of a form that its pointer ends with, any other at `rest`."""
     try:
         yield
     except DomainError as error:
-        error.fields = tuple(
-            replace(one, pointer=f"/{names.get(one.pointer.rpartition('/')[2], rest)}")
-            for one in error.fields
-        )
+        error.fields = tuple(_at_field(one, names, rest) for one in error.fields)
         raise
+
+
+def _at_field(problem: FieldError, names: Collection[str], rest: str) -> FieldError:
+    name = problem.pointer.rpartition("/")[2]
+    if name in names:
+        return replace(problem, pointer=f"/{name}")
+    where = problem.pointer.removeprefix("/overrides/0/")
+    told = problem.message if where.startswith("/") else f"{where}: {problem.message}"
+    return replace(problem, pointer=f"/{rest}", message=told)
 
 
 def own_terms(
@@ -73,7 +76,7 @@ def own_terms(
 ) -> str:
     """Agree on other terms of a component."""
     row = {**terms, "component": component, "start_on": start_on, "end_on": end_on, "reason": reason}
-    with at_fields({one: one for one in ("component", "start_on", "end_on", "reason")}, "terms"):
+    with at_fields(("component", "start_on", "end_on", "reason"), "terms"):
         (made,) = contracts.override(subscription, [row], actor=actor)
     return f"{made.component.name} has its own terms."
 
@@ -136,7 +139,7 @@ def discount(
         "reason": reason,
         "subscription_id": subscription.id if subscription else None,
     }
-    with at_fields({one: one for one in ("name", "start_on", "end_on")}, "value"):
+    with at_fields(("name", "start_on", "end_on"), "value"):
         made = discounts.grant(account, given, actor=actor)
     return f"{made.name}: {discounts.worth(made)}."
 
@@ -160,22 +163,26 @@ def _offered(subscription: Subscription | None) -> str:
     listed = subscription.version.components if subscription else ()
     codes = ", ".join(one.code for one in listed if one.currency == _currency(subscription))
     return (
-        f"Components: {codes}. The terms hold from a border of the billing periods on; what was metered in "
-        "an open period is priced anew, and a wallet is charged or credited the difference at once."
+        f"Components: {codes}. The terms hold from a border of the billing periods on, by default the next; "
+        "what was metered in an open period is priced anew, and a wallet is charged or credited at once."
     )
 
 
-DISCOUNT_INPUTS = {
-    "name": StringField(
-        "Name",
-        validators=[InputRequired(), Length(max=300)],
-        description="The customer reads this on invoices.",
-    ),
-    **VALUE,
-    "start_on": FROM,
-    "end_on": UNTIL,
-    "reason": NOTE,
-}
+def discount_inputs() -> dict[str, Any]:
+    """Return the inputs of a discount."""
+    kinds = [SelectChoice(PERCENT, "Percent off"), SelectChoice(AMOUNT, "Amount off a period")]
+    return {
+        "name": StringField(
+            "Name",
+            validators=[InputRequired(), Length(max=300)],
+            description="The customer reads this on invoices.",
+        ),
+        "kind": SelectField("Kind", choices=kinds),
+        "value": ExactField(label="How much", scale=6, validators=[InputRequired()]),
+        **days(),
+    }
+
+
 CONTRACT_OPERATIONS = (
     Operation(
         "own_terms",
@@ -187,13 +194,7 @@ CONTRACT_OPERATIONS = (
             "terms": PayloadField(
                 label="Terms", description='A model and its fields: {"model": "per_unit", "unit": "0.20"}.'
             ),
-            "start_on": DayField(
-                "From",
-                validators=[Optional()],
-                description="A border of the billing periods; empty: the next.",
-            ),
-            "end_on": DayField("Until before", validators=[Optional()], description="Empty: open."),
-            "reason": NOTE,
+            **days(),
         },
         initial=terms_now,
         explain=_offered,
@@ -210,9 +211,7 @@ CONTRACT_OPERATIONS = (
                 validators=[InputRequired()],
                 description="In the account's currency, before tax.",
             ),
-            "start_on": FROM,
-            "end_on": UNTIL,
-            "reason": NOTE,
+            **days(),
         },
         confirm=(
             "The last run of each billing period bills what is missing to the commitment, before discounts. "
@@ -225,7 +224,7 @@ CONTRACT_OPERATIONS = (
         "Discount",
         run=discount_subscription,
         icon="percentage",
-        inputs=DISCOUNT_INPUTS,
+        inputs=discount_inputs(),
         confirm="Off what this subscription is charged, before tax. Issued invoices stay as they are.",
     ),
 )
@@ -235,7 +234,7 @@ ACCOUNT_OPERATIONS = (
         "Discount",
         run=discount,
         icon="percentage",
-        inputs=DISCOUNT_INPUTS,
+        inputs=discount_inputs(),
         confirm="Off everything that this account is charged, before tax. Issued invoices stay as they are.",
     ),
     Operation(
@@ -267,34 +266,3 @@ ACCOUNT_RELATED = (
     Related(CouponRedemption, by="account_id", columns=("coupon", "redeemed_at", "used", "periods")),
     Related(AccountCredit, by="account_id", columns=("reason", "amount", "remaining", "created_at")),
 )
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What was agreed for one subscription, as its page shows it."""
-
-    components: list[PriceComponent]
-    overrides: list[TermsOverride]
-    commitments: list[Commitment]
-    discounts: list[Discount]
-
-
-class ContractPart:
-    """What the page of a subscription knows of its contract."""
-
-    def contract(self, record: Subscription) -> Contract:
-        """Return what was agreed for a subscription; the discounts of its account among it."""
-        of_it = or_(Discount.subscription_id.is_(None), Discount.subscription_id == record.origin_id)
-        query = select(Discount).where(Discount.account_id == record.account_id, of_it)
-        overrides = (
-            select(TermsOverride)
-            .where(TermsOverride.subscription_id == record.origin_id)
-            .options(joinedload(TermsOverride.component, innerjoin=True))
-        )
-        currency = record.account.currency
-        return Contract(
-            [one for one in record.version.components if one.currency == currency],
-            list(db.session.scalars(overrides.order_by(TermsOverride.start_at, TermsOverride.id))),
-            commitments.of(record),
-            list(db.session.scalars(query.order_by(Discount.start_on, Discount.id))),
-        )

@@ -11,7 +11,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views.base import ModelScreen
-from admin_views.contracts import CONTRACT_OPERATIONS, ContractPart
+from admin_views.contract_part import ContractPart
+from admin_views.contracts import CONTRACT_OPERATIONS
 from admin_views.fields import DayField, WholeField
 from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
