@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -39,6 +39,10 @@ class Request:
 
 
 PARTS = ("key_id", "timestamp", "nonce", "method", "path", "query", "body", "signature")
+# A byte is changed by exclusive or: each of its bits alone (which is also capital into small), or into every
+# other one, for the two requests where that is tried.
+SINGLE_BITS = tuple(1 << bit for bit in range(8))
+ALL_OTHER_BYTES = range(1, 256)
 
 
 def recorded() -> list[Request]:
@@ -74,12 +78,12 @@ def is_right(request: Request) -> bool:
     return text is not None and is_signed_by([SECRETS[claim.key_id]], text, claim.signature)
 
 
-def changed(part: bytes) -> Iterator[bytes]:
-    """Yield `part` with one byte changed into every other one, taken away or put in, at every place."""
+def changed(part: bytes, masks: Iterable[int]) -> Iterator[bytes]:
+    """Yield `part` with one byte changed by each mask, taken away or put in, at every place."""
     for place in range(len(part)):
         before, after = part[:place], part[place + 1 :]
         yield before + after
-        yield from (before + bytes([value]) + after for value in range(256) if value != part[place])
+        yield from (before + bytes([part[place] ^ mask]) + after for mask in masks)
     for place in range(len(part) + 1):
         yield part[:place] + b"0" + part[place:]
 
@@ -88,9 +92,12 @@ def changed(part: bytes) -> Iterator[bytes]:
 def test_a_recorded_request_is_right_and_every_change_of_one_byte_of_any_part_is_not(number: int) -> None:
     request = recorded()[number]
     assert is_right(request)
+    masks = ALL_OTHER_BYTES if number % 10 == 0 else SINGLE_BITS
     for name in PARTS:
         passing = [
-            part for part in changed(getattr(request, name)) if is_right(replace(request, **{name: part}))
+            part
+            for part in changed(getattr(request, name), masks)
+            if is_right(replace(request, **{name: part}))
         ]
         assert passing == [], name
 
