@@ -2,7 +2,11 @@
 
 import http.client
 import re
+import time
 from urllib.parse import urlencode
+
+# The server closes a connection over which nothing has come for a while.
+IDLE_SECONDS = 5.0
 
 
 class Visitor:
@@ -10,6 +14,7 @@ class Visitor:
 
     def __init__(self, port: int, secret: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._asked = time.monotonic()
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
     def get(self, path: str) -> bytes:
@@ -25,9 +30,12 @@ class Visitor:
 
     def _ask(self, method: str, path: str, body: str | None, good: set[int]) -> bytes:
         more = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+        if time.monotonic() - self._asked > IDLE_SECONDS:
+            self._connection.close()
         self._connection.request(method, path, body, {**self._headers, **more})
         answer = self._connection.getresponse()
         text = answer.read()
+        self._asked = time.monotonic()
         if answer.status not in good:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]!r}")
         if cookie := answer.getheader("Set-Cookie"):
