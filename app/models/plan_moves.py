@@ -57,6 +57,7 @@ class PlanMoveItem(Identified, Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("move_id", "subscription_id"),
         Index("ix_plan_move_items_subscription_id", "subscription_id"),
+        Index("ix_plan_move_items_from_version_id", "from_version_id"),
     )
 
     move_id: Mapped[UUID] = mapped_column(ForeignKey("plan_moves.id", ondelete="RESTRICT"))

@@ -148,9 +148,8 @@ def _create_moves() -> None:
             "move_id", "subscription_id", name=op.f("uq_plan_move_items_move_id_subscription_id")
         ),
     )
-    op.create_index(
-        "ix_plan_move_items_subscription_id", "plan_move_items", ["subscription_id"], unique=False
-    )
+    for column in ("subscription_id", "from_version_id"):
+        op.create_index(f"ix_plan_move_items_{column}", "plan_move_items", [column], unique=False)
 
 
 def downgrade() -> None:

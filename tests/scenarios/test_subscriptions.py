@@ -194,6 +194,44 @@ def test_a_prepaid_upgrade_moves_the_wallet_at_once(story: Story) -> None:
     assert balance() == "72.00"
 
 
+def test_a_prepaid_trial_leaves_the_wallet_alone(story: Story) -> None:
+    """Of 100, 7 OTPs in the trial take nothing, and an empty wallet did not deny them; 4 after it take 8:
+    92. The invoice shows both, paid from the wallet.
+    """
+    story.sell("otps", otp("2"), suspend_when_empty=True)
+    story.open_account(billing_mode="prepaid")
+    subscription = story.subscribe("otps", "2026-10-01", trial_days=10)
+    assert story.entitled() == ("allow", "trialing")
+    (wallet,) = story.call("GET", "/wallets", account_id="acme")
+    story.call("POST", f"/wallets/{wallet['id']}/credits", {"amount": "100", "reason": "Opening"}, 201)
+    story.at = ist("2026-10-11 12:00")
+    story.use(7, ist("2026-10-10 23:00"))
+    story.use(4, ist("2026-10-11 00:00"))
+    assert story.call("GET", f"/wallets/{wallet['id']}")["attributes"]["balance"] == "92.00"
+    assert story.bill("2026-10", "2026-11-01") == [
+        ("OTPs, 1 Oct 2026 to 10 Oct 2026", "0.00"),
+        ("OTPs, 11 Oct 2026 to 31 Oct 2026", "8.00"),
+    ]
+    assert story.segments(subscription)[0][1] == "active"
+
+
+def test_a_trial_goes_on_through_a_change_of_plan(story: Story) -> None:
+    """The trial until the 10th is carried to pro: 21 of 31 days of 6,200 are 4,200, and 3 OTPs on the 8th are
+    free.
+    """
+    story.open_account()
+    subscription = story.subscribe("basic", "2026-10-01", trial_days=10)
+    story.at = ist("2026-10-06 10:00")
+    changed = story.act(subscription, "change", plan_code="pro")
+    assert (changed["status"], changed["trial_end_at"]) == ("trialing", "2026-10-10T18:30:00Z")
+    story.at = ist("2026-10-12 10:00")
+    story.use(3, ist("2026-10-08 10:00"))
+    assert story.bill("2026-10", "2026-11-01") == [
+        ("Fee, 11 Oct 2026 to 31 Oct 2026", "4200.00"),
+        ("OTPs, 1 Oct 2026 to 10 Oct 2026", "0.00"),
+    ]
+
+
 def test_a_quarter_paid_in_advance_and_left_in_the_middle(story: Story) -> None:
     """The quarter from October has 92 days, at 100 each; 46 are used when it ends before 16 November, so
     4,600 of 9,200 come back, out of the 5,000 of the other plan.
