@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import RuleBroken
-from app.domain.pricing import Usage, parse_terms, price
+from app.domain.money import quantize
+from app.domain.pricing import Usage, parse_terms, price, price_groups
 from app.domain.rating import charge, dimension_values, match
 from tests.domain import strategies
 
@@ -126,3 +127,26 @@ def test_a_dimension_that_usage_cannot_be_grouped_by_is_refused(value: Any, code
     with pytest.raises(RuleBroken) as refused:
         dimension_values({"a": "y" * 250, "b": value}, ("a", "b"), pointer="/4/properties")
     assert (refused.value.pointer, refused.value.code) == ("/4/properties/b", code)
+
+
+@given(
+    strategies.cases,
+    st.lists(st.tuples(st.sampled_from(("", "IN", "US")), strategies.quantities), max_size=8),
+)
+@settings(max_examples=100)
+def test_groups_cost_what_each_costs_by_itself_and_are_rounded_once(
+    case: tuple[str, dict[str, Any]], used: list[tuple[str, Decimal]]
+) -> None:
+    terms = parse_terms(*case)
+    events: dict[str, tuple[Decimal, ...]] = {}
+    for group, value in used:
+        events[group] = (*events.get(group, ()), value)
+    with localcontext(prec=60):
+        usages = {group: Usage(sum(own, NOTHING), own, len(own)) for group, own in events.items()}
+        together = price_groups(terms, usages, "INR")
+        alone = {group: price(terms, usage, "INR") for group, usage in usages.items()}
+        exact = sum((each.amount_exact for each in alone.values()), NOTHING)
+    assert (together.amount_exact, together.amount) == (exact, quantize(exact, "INR"))
+    for group, each in alone.items():
+        rows = [row._replace(group=None) for row in together.breakdown if row.group == group]
+        assert rows == list(each.breakdown)
