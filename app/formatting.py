@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.numbers import (
+    NumberPattern,
     format_currency,
     format_decimal,
     get_currency_name,
     get_currency_precision,
     get_currency_symbol,
+    parse_pattern,
 )
 from num2words import num2words
 
@@ -151,13 +153,23 @@ def _rounded(amount: Number, places: int) -> Decimal:
 def _with_symbol(amount: Decimal, currency: str, fraction: str, locale: str | None) -> str:
     """Return `amount` with its currency's symbol; `fraction` is the CLDR pattern after the decimal point."""
     chosen = locale or locale_of(currency)
-    pattern = Locale.parse(chosen).currency_formats["standard"].pattern
-    pattern = pattern.replace("0.00", f"0.{fraction}" if fraction else "0")
-    if get_currency_symbol(currency, locale=chosen)[-1].isalpha():
-        pattern = pattern.replace("¤#", "¤ #")
     return format_currency(
-        amount, currency, pattern, locale=chosen, currency_digits=False, decimal_quantization=False
+        amount,
+        currency,
+        _pattern(currency, fraction, chosen),
+        locale=chosen,
+        currency_digits=False,
+        decimal_quantization=False,
     )
+
+
+@lru_cache(maxsize=1_000)
+def _pattern(currency: str, fraction: str, locale: str) -> NumberPattern:
+    pattern = Locale.parse(locale).currency_formats["standard"].pattern
+    pattern = pattern.replace("0.00", f"0.{fraction}" if fraction else "0")
+    if get_currency_symbol(currency, locale=locale)[-1].isalpha():
+        pattern = pattern.replace("¤#", "¤ #")
+    return parse_pattern(pattern)
 
 
 def _words(number: int, currency: str) -> str:
