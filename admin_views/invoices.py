@@ -11,6 +11,7 @@ from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
+from admin_views.rerating import ReratingRoutes
 from app.domain.periods import Period, day_start
 from app.errors import Invalid
 from app.models import Account, Invoice, InvoiceLine, Payment
@@ -57,7 +58,7 @@ def draft(
 
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
-class InvoiceScreen(ModelScreen):
+class InvoiceScreen(ReratingRoutes, ModelScreen):
     """The invoices and credit notes, and the page of one."""
 
     column_list = ("number", "customer", "status", "issued_on", "due_on", "kind", "total", "amount_due")
@@ -66,6 +67,7 @@ class InvoiceScreen(ModelScreen):
     labels = {"amount_due": "Open", "total": "Total"}
     intro = "Drafts wait for a person; an issued invoice never changes."
     empty = "Start a billing run for a month that has ended, and every account that owes gets its invoice."
+    details_template = "admin/invoice.html"
     parts = ("admin/parts/invoice.html",)
     details = (
         "number",

@@ -110,6 +110,7 @@ class SimulationScreen(ModelScreen):
     parts = ("admin/parts/simulation.html",)
     details = (
         "status",
+        "version.plan",
         "version",
         "first_month",
         "last_month",
@@ -157,6 +158,10 @@ class SimulationScreen(ModelScreen):
             confirm="What is compared so far stays.",
         ),
     )
+
+    def label_of_record(self, record: Base) -> str:
+        """Return the version and the months as the title of a simulation's page."""
+        return f"{record.version.label}, {record}" if isinstance(record, Simulation) else str(record)
 
     def done(self, simulation: Simulation) -> int:
         """Return how many accounts are compared or skipped."""

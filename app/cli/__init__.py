@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from app.cli import archives, billing, imports, keys, people, seed, verify
+from app.cli import archives, imports, keys, people, rerating, seed, verify
 
 COMMANDS = (
     seed.seed,
     imports.import_events,
-    billing.billing,
+    rerating.billing,
     verify.verify,
     archives.archive,
     people.create_user,

@@ -61,6 +61,9 @@ def test_a_simulation_is_begun_followed_and_read(draft: PlanVersion, desk: Perso
         ("chart-less", "0.0", "50.0"),
     ]
     assert '<text x="0" y="14">Small &amp; Co</text>' in shown
+    assert "growth v2, 2026-10 to 2026-10" in shown
+    chart = shown.partition('<svg class="difference-chart"')[2].partition("</svg>")[0]
+    assert re.findall(r"<(\w+)", chart) == ["line", "text", "text", "rect", "text", "text", "rect"]
     for figure in ("₹410.00", "₹370.00", "+₹10.00", "-₹50.00", "1 / 1"):
         assert figure in re.sub(r"<[^>]+>", "", shown)
 
