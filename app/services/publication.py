@@ -61,9 +61,7 @@ def foresee(version: PlanVersion, at: datetime) -> Publication:
         currencies=tuple(dict.fromkeys(component.currency for component in version.components)),
         before=_in_force(version, starts_on),
         staying=db.session.scalar(
-            select(func.count())
-            .select_from(Subscription)
-            .where(
+            select(func.count(Subscription.origin_id.distinct())).where(
                 Subscription.plan_id == version.plan_id,
                 or_(Subscription.end_at.is_(None), Subscription.end_at > at),
             )
@@ -110,11 +108,8 @@ def _published(version: PlanVersion) -> Sequence[PlanVersion]:
 
 
 def _first_day(version: PlanVersion) -> date:
-    """Return the day that a published version is offered from."""
-    if version.effective_on is not None:
-        return version.effective_on
-    assert version.published_at is not None
-    return local_date(version.published_at, INDIA_TIME)
+    """Return the day that a published version is in effect from: without one it is at any time."""
+    return version.effective_on or date.min
 
 
 def _in_force(version: PlanVersion, on: date) -> PlanVersion | None:
@@ -137,8 +132,7 @@ def _check_days(version: PlanVersion, today: date) -> None:
             )
         elif other.number > version.number and theirs <= day:
             message = (
-                f"{other.label} is in effect from {theirs.isoformat()} on, so this version never would be: "
-                "make a new version of it."
+                f"{other.label} is in effect then, so this version never would be: make a new version of it."
             )
         else:
             continue

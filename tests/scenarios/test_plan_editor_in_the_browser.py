@@ -88,6 +88,7 @@ def test_a_graduated_plan_is_built_quoted_published_and_sold(office: LiveServer,
     expect(page.get_by_text("Publish: done.")).to_be_visible()
     subscribe(office, page)
     check_what_is_sold(office)
+    draft_the_next_version(office, page)
 
 
 def subscribe(office: LiveServer, page: Page) -> None:
@@ -101,6 +102,23 @@ def subscribe(office: LiveServer, page: Page) -> None:
     page.get_by_role("option", name="Growth").click()
     page.get_by_role("button", name="Put on a plan").click()
     expect(page.get_by_text("Put on a plan: done.")).to_be_visible()
+
+
+def draft_the_next_version(office: LiveServer, page: Page) -> None:
+    """Make the next version dearer, see what publishing it would do, and go on to its simulation."""
+    page.goto(f"{office.url}/admin/plans/")
+    page.get_by_role("link", name="Growth", exact=True).click()
+    page.get_by_role("button", name="New version").click()
+    page.get_by_role("dialog").get_by_role("button", name="New version").click()
+    page.get_by_role("link", name="Edit prices of version 2").click()
+    page.get_by_label("Tier 2: Price per unit").fill("0.28")
+    expect(total(page)).to_have_text("₹1,301.00")
+    page.get_by_role("link", name="Review and publish").click()
+    expect(page.get_by_text("1 subscription of this plan stays on the version of today")).to_be_visible()
+    expect(page.get_by_role("row", name="Tier 2")).to_contain_text("Then: 0.25 per unit")
+    expect(page.get_by_role("row", name="Tier 2")).to_contain_text("Then: 0.28 per unit")
+    page.get_by_role("link", name="Simulate first").click()
+    expect(page.get_by_role("combobox", name="Version")).to_have_value("growth v2 (draft)")
 
 
 def check_what_is_sold(office: LiveServer) -> None:

@@ -198,9 +198,18 @@ def test_a_version_that_would_never_be_in_effect_is_not_published(session: Sessi
     plan = make.make_plan(components=[make.fee()])
     second, third = (plans.add_version(plan, actor=make.ACTOR) for _ in range(2))
     plans.publish(third, at=AT, actor=make.ACTOR)
-    assert refuse_to_publish(second).message.startswith(f"{third.label} is in effect from 2026-10-01 on")
+    assert refuse_to_publish(second).message.startswith(f"{third.label} is in effect then")
     plans.retire(third, at=AT, actor=make.ACTOR)
     assert plans.publish(second, at=AT, actor=make.ACTOR).status is VersionStatus.published
+
+
+def test_a_version_may_take_effect_before_today(session: Session) -> None:
+    plan = make.make_plan(components=[make.fee()], publish=False)
+    plans.publish(plan.versions[0], at=AT, actor=make.ACTOR)
+    second = plans.add_version(plan, {"effective_on": date(2026, 9, 1)}, actor=make.ACTOR)
+    plans.publish(second, at=AT, actor=make.ACTOR)
+    assert plans.find_active(plan, datetime(2026, 8, 31, 12, tzinfo=UTC)) is plan.versions[0]
+    assert plans.find_active(plan, datetime(2026, 9, 1, 12, tzinfo=UTC)) is second
 
 
 def test_publishing_says_who_gets_it_from_when_and_who_stays(session: Session) -> None:
