@@ -46,7 +46,7 @@ def _by_source(invoice: Invoice, kind: LineKind) -> dict[UUID, Decimal]:
 
 def _use_discounts(invoice: Invoice) -> None:
     used = _by_source(invoice, LineKind.discount)
-    rows = lock(Discount, used)
+    rows = lock(Discount, used) if used else []
     before = reductions.taken(invoice.account_id, invoice.period_start, used)
     for row in rows:
         _check_left(row.amount, before.get(row.id, NOTHING), used[row.id], row.name)
@@ -54,7 +54,7 @@ def _use_discounts(invoice: Invoice) -> None:
 
 def _use_coupons(invoice: Invoice) -> None:
     used = _by_source(invoice, LineKind.coupon)
-    rows = lock(CouponRedemption, used)
+    rows = lock(CouponRedemption, used) if used else []
     before = reductions.taken(invoice.account_id, invoice.period_start, used)
     for row in rows:
         _check_left(row.coupon.amount, before.get(row.id, NOTHING), used[row.id], row.coupon.code)

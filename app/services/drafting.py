@@ -53,14 +53,19 @@ def assemble(
     manual = invoice_lines.read_manual(lines, account.currency)
     before = invoice_checks.history(account.id, account.currency)
     dues = invoice_lines.due(account, period.end, billed_until=before.billed_until, book=book)
-    true_ups = commitments.due(account, period.end, dues, book=book)
+    agreed = reductions.has_contract(account.id)
+    true_ups = commitments.due(account, period.end, dues, book=book) if agreed else []
     if not dues and not manual and not true_ups:
         return None
     on = ist_date(at)
     seller = book.seller(on)
     supply = taxes.supply_to(account.customer, seller, on=on)
     rates = book.rates(on)
-    given = reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
+    given = (
+        reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
+        if agreed
+        else []
+    )
     made = invoice_lines.make(
         dues, manual, [*true_ups, *given], supply=supply, rates=rates, currency=account.currency
     )

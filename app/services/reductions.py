@@ -21,7 +21,17 @@ from app.domain.invoicing import Line
 from app.domain.money import plain
 from app.domain.periods import Period
 from app.domain.tax import Supply
-from app.models import Account, AccountCredit, Coupon, CouponRedemption, Discount, Invoice, InvoiceLine
+from app.models import (
+    Account,
+    AccountCredit,
+    Commitment,
+    Coupon,
+    CouponRedemption,
+    Discount,
+    Invoice,
+    InvoiceLine,
+    Subscription,
+)
 from app.models.invoices import InvoiceStatus, LineKind
 from app.services.charges import Due, Extra, explained
 from app.services.discounts import worth
@@ -31,6 +41,20 @@ from app.services.taxes import Rates
 M = TypeVar("M", bound=Base)
 NOTHING = Decimal(0)
 UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
+
+
+def has_contract(account_id: UUID) -> bool:
+    """True when something may be added to the invoices of an account or taken off them."""
+    committed = (
+        select(Commitment.id)
+        .join(Subscription, Subscription.origin_id == Commitment.subscription_id)
+        .where(Subscription.account_id == account_id)
+    )
+    given = (
+        select(kind.id).where(kind.account_id == account_id)
+        for kind in (Discount, CouponRedemption, AccountCredit)
+    )
+    return bool(db.session.scalar(select(or_(*(each.exists() for each in (committed, *given))))))
 
 
 def due(
@@ -51,8 +75,6 @@ def due(
     Raises:
         Conflict: no tax rate is entered for a service code.
     """
-    if not _has_any(account.id):
-        return []
 
     def rate(sac: str) -> Decimal:
         return rates.of(sac) if supply.taxes else NOTHING
@@ -99,14 +121,6 @@ def taken(account_id: UUID, period_start: datetime, sources: Collection[UUID]) -
     )
     rows = db.session.execute(query) if sources else ()
     return {source: amount for source, amount in rows if source}
-
-
-def _has_any(account_id: UUID) -> bool:
-    kinds = (
-        select(kind.id).where(kind.account_id == account_id)
-        for kind in (Discount, CouponRedemption, AccountCredit)
-    )
-    return bool(db.session.scalar(select(or_(*(each.exists() for each in kinds)))))
 
 
 def _locked(kind: type[M], *conditions: object) -> list[M]:

@@ -177,13 +177,13 @@ def test_a_second_invoice_of_a_run_for_one_month_is_refused(session: Session, me
     assert count(Invoice) == 1
 
 
-def test_an_account_costs_thirteen_statements(session: Session, metric: Metric, query_counter) -> None:
+def test_an_account_costs_fourteen_statements(session: Session, metric: Metric, query_counter) -> None:
     three_accounts(metric)
     steps = billing.run("2026-10", at=IN_NOVEMBER, actor=make.ACTOR)
     next(steps)
     with query_counter() as queries:
         next(steps)
-    assert len(queries) == 13, "\n".join(queries)
+    assert len(queries) == 14, "\n".join(queries)
 
 
 @pytest.fixture
