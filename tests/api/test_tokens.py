@@ -61,7 +61,7 @@ class Issuer:
             "exp": now + 60,
             "scope": "usage:read catalog:write openid all",
         }
-        return {name: value for name, value in {**good, **changed}.items() if value is not None}
+        return {name: value for name, value in {**good, **changed}.items() if value is not ...}
 
     def token(self, header: dict[str, Any] | None = None, key: Any = None, **changed: Any) -> str:
         head = {"alg": "RS256", "kid": "k1", "typ": "JWT", **(header or {})}
@@ -189,9 +189,10 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "not yet": lambda one: one.token(nbf=int(clock.now().timestamp()) + 600),
     "scope as a list": lambda one: one.token(scope=["usage:read"]),
     "no account": lambda one: one.token(**{ACCOUNT_CLAIM: "acme"}),
+    "an account that is null": lambda one: one.token(**{ACCOUNT_CLAIM: None}),
     "empty sub": lambda one: one.token(sub=""),
     **{
-        f"no {name}": lambda one, name=name: one.token(**{name: None})
+        f"no {name}": lambda one, name=name: one.token(**{name: ...})
         for name in ("iss", "aud", "exp", "iat", "sub")
     },
     "no token": lambda one: "a.b.c",

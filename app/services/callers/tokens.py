@@ -78,7 +78,7 @@ def _are_right(claims: dict[str, Any], settings: Settings, now: int) -> bool:
         and isinstance(subject, str)
         and 0 < len(subject) <= 255
         and _is_current(claims, now)
-        and _is_account(claims.get(ACCOUNT_CLAIM))
+        and (ACCOUNT_CLAIM not in claims or _is_account(claims[ACCOUNT_CLAIM]))
         and isinstance(claims.get("scope", ""), str)
     )
 
@@ -93,8 +93,6 @@ def _is_current(claims: dict[str, Any], now: int) -> bool:
 
 
 def _is_account(value: Any) -> bool:
-    if value is None:
-        return True
     try:
         return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:
