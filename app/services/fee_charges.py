@@ -68,7 +68,9 @@ def invoiced(account_id: UUID) -> dict[Key, Decimal]:
             Invoice.account_id == account_id,
             Invoice.status.not_in(UNBILLED),
             InvoiceLine.subscription_id.is_not(None),
+            InvoiceLine.component_id.is_not(None),
             InvoiceLine.metric_code.is_(None),
+            InvoiceLine.kind.in_((LineKind.fixed, LineKind.adjustment)),
         )
         .group_by(*key)
     )

@@ -66,8 +66,6 @@ def fees(findings: Findings, at: datetime) -> None:
 def _compare(findings: Findings, account_id: UUID, *, waits: bool, book: PriceBook) -> None:
     asked: defaultdict[UUID, list[tuple[datetime, UUID, Any]]] = defaultdict(list)
     for (subscription_id, component_id, period_start), amount in fee_charges.invoiced(account_id).items():
-        if component_id is None:
-            continue
         asked[subscription_id].append((period_start, component_id, amount))
     whole: fee_charges.Wholes = {}
     for coverage in book.tariffs.coverages(account_id):
