@@ -63,7 +63,8 @@ def test_a_simulation_is_begun_followed_and_read(draft: PlanVersion, desk: Perso
     assert '<text x="0" y="14">Small &amp; Co</text>' in shown
     assert "growth v2, 2026-10 to 2026-10" in shown
     chart = shown.partition('<svg class="difference-chart"')[2].partition("</svg>")[0]
-    assert re.findall(r"<(\w+)", chart) == ["line", "text", "text", "rect", "text", "text", "rect"]
+    assert re.findall(r"<(\w+)", chart) == ["text", "text", "line", "rect"] * 2
+    assert f"/admin/simulated-accounts/?simulation={begun.id}&amp;currency=INR&amp;show=more" in shown
     for figure in ("₹410.00", "₹370.00", "+₹10.00", "-₹50.00", "1 / 1"):
         assert figure in re.sub(r"<[^>]+>", "", shown)
 
