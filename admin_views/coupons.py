@@ -25,7 +25,7 @@ class CouponRedemptionScreen(ModelScreen):
     )
 
 
-@screen(Coupon, category="Catalog", icon="tag", place=4)
+@screen(Coupon, category="Catalog", icon="discount", place=4)
 class CouponScreen(ModelScreen):
     """The coupons. An account redeems one on its page, or by the API."""
 
