@@ -49,6 +49,7 @@ class TermsOverrideScreen(ModelScreen):
     """Dated terms of components. They are agreed on the page of a subscription."""
 
     column_list = ("component", "subscription", "model", "start_at", "end_at", "reason")
+    search = ("component.name",)
     operations = (
         Operation(
             "end",
@@ -72,6 +73,7 @@ class CommitmentScreen(ModelScreen):
     """Minimum commitments. They are agreed on the page of a subscription."""
 
     column_list = ("subscription", "amount", "start_on", "end_on", "reason")
+    search = ("subscription.account.name",)
     operations = (
         Operation(
             "end",
@@ -89,6 +91,7 @@ class DiscountScreen(ModelScreen):
     """Discounts of accounts and subscriptions."""
 
     column_list = ("name", "account", "subscription", "percent", "amount", "start_on", "end_on")
+    search = ("name", "account.name")
     filters = ("account",)
     operations = (
         Operation(
@@ -107,6 +110,7 @@ class AccountCreditScreen(ModelScreen):
     """Credits of accounts, with the lines of invoices that used them."""
 
     column_list = ("reason", "account", "amount", "remaining", "withdrawn", "created_at")
+    search = ("account.name",)
     filters = ("account",)
     operations = (
         Operation(

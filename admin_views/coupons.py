@@ -13,6 +13,7 @@ class CouponRedemptionScreen(ModelScreen):
     """Which account has redeemed which coupon, and how often it was used."""
 
     column_list = ("coupon", "account", "redeemed_at", "used", "periods")
+    search = ("coupon.code", "account.name")
     filters = ("coupon", "account")
     related = (
         Related(
