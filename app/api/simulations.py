@@ -95,9 +95,8 @@ def list_rows(simulation_id: UUID, query: RowQuery) -> Response:
     """
     need_staff("Simulations")
     chosen = simulation_results.rows(simulations.get(simulation_id).id, query.show)
-    key = (SimulatedAccount.id,)
-    if query.show in {"more", "less"}:
-        key = (SimulatedAccount.difference, *key)
+    first = [SimulatedAccount.difference] if query.show in {"more", "less"} else []
+    key = (*first, SimulatedAccount.id)
     rows, cursor = paginate(chosen, query, key, descending=query.show == "more")
     return success([_row(row) for row in rows], next_cursor=cursor)
 
