@@ -193,10 +193,10 @@ def _origins(target: PlanVersion, ids: Collection[UUID]) -> set[UUID]:
 
 def _planned(row: Subscription, target: PlanVersion, when: str, at: datetime) -> Planned:
     if row.end_at is not None:
-        return Planned(row, None, f"It ends on {row.end_at:%Y-%m-%d}, or changes then.")
+        return Planned(row, None, f"It ends on {segments.local_day(row, row.end_at)}, or changes then.")
     begins_at = subscription_changes.moment(row, when, at)
     if begins_at < row.start_at:
-        return Planned(row, None, f"It begins on {row.start_at:%Y-%m-%d}, after that day.")
+        return Planned(row, None, f"It begins on {segments.local_day(row, row.start_at)}, after that day.")
     if not plans.has_price_in(target, row.account.currency):
         return Planned(row, None, f"{target.label} has no price in {row.account.currency}.")
     return Planned(row, begins_at)

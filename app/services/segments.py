@@ -6,7 +6,7 @@ what was once scheduled.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg.errors import ExclusionViolation
 from sqlalchemy import select
@@ -134,10 +134,14 @@ def cycle(segment: Subscription) -> Cycle:
     return Cycle(segment.version.interval, segment.account.timezone, segment.anchor_on)
 
 
+def local_day(segment: Subscription, at: datetime) -> date:
+    """Return the day of an instant in the account's zone, as people are told it."""
+    return local_date(at, segment.account.timezone)
+
+
 def midnight(segment: Subscription, at: datetime) -> datetime:
     """Return the start of the local day of an instant."""
-    zone_name = segment.account.timezone
-    return day_start(local_date(at, zone_name), zone_name)
+    return day_start(local_day(segment, at), segment.account.timezone)
 
 
 def period_end(segment: Subscription, at: datetime) -> datetime:

@@ -168,7 +168,7 @@ def resume(
         raise Conflict("The subscription is not paused.")
     begins_at = moment(paused, when, at)
     if begins_at < paused.end_at:
-        message = f"The pause began on {paused.end_at:%Y-%m-%d}: choose a later day."
+        message = f"The pause began on {segments.local_day(paused, paused.end_at)}: choose a later day."
         raise Invalid.at("/when", message, code="too_early")
     new = segments.add(_follow(paused, begins_at, plan=paused.plan, version=paused.version), "/when")
     segments.settle([*line, new], at)
@@ -225,8 +225,8 @@ def _check_goes_on(line: list[Subscription], at: datetime) -> None:
         return
     if latest.end_at > at and segments.begins(latest):
         verb = "paused" if latest.ended_by is Ending.pause else "cancelled"
-        message = f"The subscription is {verb} from {latest.end_at:%Y-%m-%d} on: take that back first."
-        raise Conflict(message)
+        day = segments.local_day(latest, latest.end_at)
+        raise Conflict(f"The subscription is {verb} from {day} on: take that back first.")
     if latest.ended_by is Ending.pause:
         raise Conflict("The subscription is paused: resume it first.")
     with refusals():
@@ -235,7 +235,8 @@ def _check_goes_on(line: list[Subscription], at: datetime) -> None:
 
 def _check_not_before(running: Subscription, at: datetime) -> None:
     if at < running.start_at:
-        message = f"{running.version.label} began on {running.start_at:%Y-%m-%d}: choose that day or later."
+        day = segments.local_day(running, running.start_at)
+        message = f"{running.version.label} began on {day}: choose that day or later."
         raise Invalid.at("/when", message, code="too_early")
 
 

@@ -174,7 +174,7 @@ def test_what_ends_is_not_changed_until_that_is_taken_back(caller: Caller, runni
     refused = caller.post(f"{path}/change", {"plan_code": "pro"})
     assert (refused.status_code, refused.json["error"]["message"]) == (
         409,
-        "The subscription is cancelled from 2026-10-31 on: take that back first.",
+        "The subscription is cancelled from 2026-11-01 on: take that back first.",
     )
     assert caller.post(f"{path}/pause", {}).status_code == 409
     assert caller.post(f"{path}/resume", {}).status_code == 409

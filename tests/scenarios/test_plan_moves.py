@@ -85,7 +85,7 @@ def test_what_cannot_be_moved_says_why_and_stops_no_other(story: Story) -> None:
     (row,) = story.call("GET", "/subscriptions", account_id="beta")
     story.act(row["id"], "cancel", when="period_end")
     shown = story.call("POST", PATH, {"preview": True})["attributes"]["subscriptions"]
-    assert [each["problem"] for each in shown] == [None, "It ends on 2026-10-31, or changes then."]
+    assert [each["problem"] for each in shown] == [None, "It ends on 2026-11-01, or changes then."]
     assert counts(story, story.call("POST", PATH, {}, 202)) == {"moved": 1, "unchanged": 1}
 
 
