@@ -61,13 +61,11 @@ def assemble(
     seller = book.seller(on)
     supply = taxes.supply_to(account.customer, seller, on=on)
     rates = book.rates(on)
-    given = (
-        reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
-        if agreed
-        else []
-    )
+    off = []
+    if agreed:
+        off = reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
     made = invoice_lines.make(
-        dues, manual, [*true_ups, *given], supply=supply, rates=rates, currency=account.currency
+        dues, manual, [*true_ups, *off], supply=supply, rates=rates, currency=account.currency
     )
     export = supply.kind is SupplyKind.export
     invoice = Invoice(
