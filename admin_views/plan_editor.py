@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from flask import Response, flash, jsonify, redirect, request
 from flask_admin import expose
@@ -42,6 +43,12 @@ MESSAGES = {
 def is_draft(version: PlanVersion) -> bool:
     """Tell whether a version can still change."""
     return version.status == VersionStatus.draft
+
+
+def versions_of(plan_id: UUID) -> list[PlanVersion]:
+    """Return the versions of a plan in their order."""
+    query = select(PlanVersion).where(PlanVersion.plan_id == plan_id).order_by(PlanVersion.number)
+    return list(db.session.scalars(query))
 
 
 class PlanEditorRoutes:
@@ -138,7 +145,7 @@ class PlanEditorRoutes:
     def compare_view(self) -> Any:
         """Show a version beside another one of its plan: by default the one before it."""
         version = self._asked()
-        others = [one for one in version.plan.versions if one.id != version.id]
+        others = self.others(version)
         if not others:
             raise NotFound("There is no other version of this plan to compare with.")
         before = [one for one in others if one.number < version.number]
@@ -156,6 +163,10 @@ class PlanEditorRoutes:
             newer=newer,
             compared=plan_contents.compare(older, newer),
         )
+
+    def others(self, version: PlanVersion) -> list[PlanVersion]:
+        """Return the other versions of its plan, the first one first."""
+        return [one for one in versions_of(version.plan_id) if one.id != version.id]
 
     def _asked(self) -> PlanVersion:
         version = self.get_one(request.args.get("id", ""))

@@ -12,7 +12,7 @@ from admin_views import formatters
 from admin_views.base import ModelScreen
 from admin_views.fields import DocumentField
 from admin_views.operations import Operation
-from admin_views.plan_editor import PlanEditorRoutes, is_draft
+from admin_views.plan_editor import PlanEditorRoutes, is_draft, versions_of
 from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
@@ -63,7 +63,7 @@ def _tier_in_words(tier: Mapping[str, Any], currency: str) -> Markup:
 def clone_plan(plan: PricePlan, *, code: str, name: str, at: datetime, actor: Actor) -> str:
     """Make another plan like the last version of this one."""
     values = {"code": code, **({"name": name} if name else {})}
-    last = plan.versions[-1]
+    last = versions_of(plan.id)[-1]
     made = plans.clone(last, values, actor=actor)
     return f"{made.name} ({made.code}) is a plan of its own now, its first version a draft like {last.label}."
 
@@ -109,7 +109,6 @@ class PlanScreen(ModelScreen):
             "Clone",
             run=clone_plan,
             icon="copy",
-            when=lambda plan: bool(plan.versions),
             inputs={
                 "code": StringField("Code", validators=[InputRequired(), Length(max=100)]),
                 "name": StringField("Name", validators=[Length(max=300)]),
@@ -130,6 +129,10 @@ class PlanScreen(ModelScreen):
         ),
         Related(Subscription, by="plan_id", columns=("account", "version", "status", "start_at", "end_at")),
     )
+
+    def latest_draft(self, plan: PricePlan) -> PlanVersion | None:
+        """Return the version of a plan that its page leads to the editor of."""
+        return next((one for one in reversed(versions_of(plan.id)) if is_draft(one)), None)
 
 
 @screen(PlanVersion, category="Catalog", icon="versions", place=3, listed=False)

@@ -224,6 +224,15 @@ def test_another_version_can_be_chosen_to_compare_with(desk: Person, draft: Plan
     assert "No difference" in desk.text(f"{SCREEN}/compare/?id={draft.id}&with=1")
 
 
+def test_the_pages_lead_on_also_where_somebody_is_subscribed(desk: Person, draft: PlanVersion) -> None:
+    make.make_subscription(plan=draft.plan, version=1)
+    db.session.expunge_all()
+    assert "Edit prices of version 2" in desk.text(f"/admin/plans/details/?id={draft.plan_id}")
+    page = desk.text(f"{SCREEN}/details/?id={draft.id}")
+    for label in ("Compare", "Publish", "Edit prices"):
+        assert f"{label}</a>" in page
+
+
 def test_plans_and_versions_are_cloned_from_their_pages(desk: Person, draft: PlanVersion) -> None:
     first = draft.plan.versions[0]
     desk.post(f"{SCREEN}/operation/clone/?id={first.id}")
