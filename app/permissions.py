@@ -68,6 +68,10 @@ SCOPES: dict[str, tuple[str, Verb]] = {
     "admin:write": ("operations", Verb.write),
     "dead_letters:read": ("dead_letters", Verb.read),
     "dead_letters:write": ("dead_letters", Verb.write),
+    "api_keys:read": ("api_keys", Verb.read),
+    "api_keys:write": ("api_keys", Verb.write),
+    "users:read": ("users", Verb.read),
+    "users:write": ("users", Verb.write),
 }
 
 # The scopes that another one brings along.

@@ -1,4 +1,6 @@
-"""The keys that services call with. For super admins; no scope opens these addresses."""
+"""The keys that services call with: for super admins, and for keys of the scopes `api_keys:…` that are bound
+to no account.
+"""
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -11,11 +13,14 @@ from app.api.body import Body, Instant, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, get_account, guard
+from app.api.serializers import need_staff
 from app.db import in_transaction, transaction
 from app.models import ApiKey
 from app.services import keys
 
 blueprint = Blueprint("api_keys", __name__, url_prefix="/api/v1/admin/api-keys")
+
+NOUN = "API keys"
 
 
 class NewKey(Body):
@@ -46,6 +51,7 @@ class Rotation(Body):
 @endpoint("List API keys", query=Page, answers="api_key", many=True)
 def list_keys(query: Page) -> Response:
     """All keys, the newest first; never their secrets."""
+    need_staff(NOUN)
     rows, cursor = paginate(keys.list_query(), query, (ApiKey.created_at, ApiKey.id))
     return success([_key(row) for row in rows], next_cursor=cursor)
 
@@ -54,7 +60,8 @@ def list_keys(query: Page) -> Response:
 @guard("api_keys", "write")
 @endpoint("Make an API key", body=NewKey, answers="api_key", status=201)
 def create_key(body: NewKey) -> Response:
-    """The attribute `secret` of the answer is shown this once."""
+    """The attribute `secret` of the answer is shown this once. A key gives no scope that it does not have."""
+    need_staff(NOUN)
     with transaction():
         account = get_account(body.account_id) if body.account_id else None
         key, secret = keys.create(
@@ -76,6 +83,7 @@ def create_key(body: NewKey) -> Response:
 @endpoint("Show an API key", answers="api_key")
 def show_key(key_id: UUID) -> Response:
     """The key with the ends of its secrets; never the secrets."""
+    need_staff(NOUN)
     return success(_key(keys.get(key_id)))
 
 
@@ -86,6 +94,7 @@ def rotate_key(key_id: UUID, body: Rotation) -> Response:
     """Give the key a new secret, shown this once in the attribute `secret`. The one before works for
     `overlap_hours` more; meanwhile a third is refused.
     """
+    need_staff(NOUN)
 
     def rotate() -> dict[str, Any]:
         overlap = timedelta(hours=body.overlap_hours)
@@ -99,6 +108,7 @@ def rotate_key(key_id: UUID, body: Rotation) -> Response:
 @endpoint("Revoke an API key", answers="api_key")
 def revoke_key(key_id: UUID) -> Response:
     """End a key for good, in every process within five seconds."""
+    need_staff(NOUN)
     with transaction():
         key = keys.revoke(keys.get(key_id), actor=current_actor(), at=clock.now())
         return success(_key(key))

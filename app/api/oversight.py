@@ -19,6 +19,8 @@ from app.services import customers, users, verify
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/api/v1/admin")
 
+PEOPLE = "The people who sign in"
+
 
 class AuditQuery(Page):
     """Which records of the trail."""
@@ -67,6 +69,7 @@ def list_audit(query: AuditQuery) -> Response:
 @endpoint("List people", query=Page, answers="user", many=True)
 def list_users(query: Page) -> Response:
     """Everybody who may sign in or could before, the newest first."""
+    need_staff(PEOPLE)
     rows, cursor = paginate(select(User), query, (User.id,))
     return success([_user(row) for row in rows], next_cursor=cursor)
 
@@ -77,6 +80,7 @@ def list_users(query: Page) -> Response:
 @endpoint("Make a person", body=NewUser, answers="user", status=201)
 def create_user(body: NewUser) -> Response:
     """A customer's person belongs to that customer, staff to none."""
+    need_staff(PEOPLE)
     owner = customers.get(body.customer_id) if body.customer_id else None
     made = users.create(
         body.email, role=body.role, name=body.name or "", customer=owner, actor=current_actor()

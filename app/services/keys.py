@@ -10,10 +10,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.db import db, lock
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Account, ApiKey, ApiKeySecret
 from app.models.users import KeyKind
-from app.permissions import SCOPES, Actor
+from app.permissions import SCOPES, Actor, Role
 from app.services import audit, key_secrets
 from app.services.callers import bearers, signers
 
@@ -43,6 +43,7 @@ def create(
     Raises:
         Invalid: an empty name, an unknown kind, an unknown or no scope, an expiry in the past, a network that
             is none.
+        Forbidden: a key or a token gives a scope that it does not have.
     """
     if not name.strip() or len(name) > 200:
         raise Invalid.at("/name", "A name of 1 to 200 characters is needed.")
@@ -54,7 +55,7 @@ def create(
         name=name.strip(),
         kind=KeyKind(kind),
         prefix="".join(secrets.choice(PREFIX_ALPHABET) for _ in range(10)),
-        scopes=_checked_scopes(scopes),
+        scopes=_checked_scopes(scopes, actor),
         account_id=account.id if account else None,
         allowed_ips=_checked_networks(allowed_ips or []),
         expires_at=expires_at,
@@ -146,13 +147,17 @@ def _is_before(at: datetime, end: datetime | None) -> bool:
     return end is None or at < end
 
 
-def _checked_scopes(scopes: list[str]) -> list[str]:
+def _checked_scopes(scopes: list[str], actor: Actor) -> list[str]:
     choices = ", ".join((*SCOPES, "all"))
     unknown = [scope for scope in scopes if scope not in SCOPES and scope != "all"]
     if unknown:
         raise Invalid.at("/scopes", f"There is no scope {unknown[0]!r}. Choose of: {choices}.")
     if not scopes:
         raise Invalid.at("/scopes", f"Choose at least one scope of: {choices}.")
+    if actor.role is Role.service and "all" not in actor.scopes:
+        beyond = sorted(set(scopes) - actor.scopes)
+        if beyond:
+            raise Forbidden.at("/scopes", f"A key gives no scope that it does not have: {beyond[0]}.")
     return sorted(set(scopes))
 
 

@@ -13,6 +13,7 @@ from app.models import ApiKey, AuditRecord
 from app.services import keys
 from app.services.callers import bearers
 from tests.api.conftest import TEST, Caller, NewCaller
+from tests.factories import make_account
 
 
 def make_key(**values: Any) -> tuple[ApiKey, str]:
@@ -54,11 +55,27 @@ def test_a_scope_to_read_does_not_write(new_caller: NewCaller) -> None:
     assert reader.post("/admin/dead-letters/01a20260-2462-7cbf-b356-278420dc5b4c/discard").status_code == 403
 
 
-def test_no_scope_lets_a_key_make_keys(caller: Caller, session: Session) -> None:
-    response = caller.post("/admin/api-keys", {"name": "mine", "scopes": ["all"]})
+def test_a_key_gives_no_scope_that_it_does_not_have(new_caller: NewCaller, session: Session) -> None:
+    maker = new_caller("api_keys:write", "events:write")
 
-    assert response.status_code == 403
-    assert session.scalars(select(ApiKey.name)).all() == ["test"]
+    given = maker.post("/admin/api-keys", {"name": "sender", "scopes": ["events:write"]})
+    for scopes in (["all"], ["events:write", "usage:read"]):
+        refused = maker.post("/admin/api-keys", {"name": "more", "scopes": scopes})
+        assert (refused.status_code, refused.json["error"]["fields"][0]["pointer"]) == (403, "/scopes")
+
+    assert given.status_code == 201
+    assert "more" not in session.scalars(select(ApiKey.name)).all()
+
+
+def test_only_a_key_of_that_scope_and_of_no_account_looks_after_keys(
+    new_caller: NewCaller, session: Session
+) -> None:
+    bound, reader = new_caller("all", account=make_account()), new_caller("api_keys:read")
+    body = {"name": "mine", "scopes": ["events:write"]}
+
+    assert [one.post("/admin/api-keys", body).status_code for one in (bound, reader)] == [403, 403]
+    assert [one.get("/admin/api-keys").status_code for one in (bound, reader)] == [403, 200]
+    assert "mine" not in session.scalars(select(ApiKey.name)).all()
 
 
 def test_a_key_notes_when_it_was_used(client: FlaskClient, session: Session) -> None:

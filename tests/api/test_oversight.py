@@ -44,11 +44,13 @@ def test_a_key_looks_over_nothing_it_has_no_scope_for(session: Session, new_call
         assert sender.get(path).status_code == 403, path
 
 
-def test_a_super_admin_makes_people_and_nobody_else_does(
-    session: Session, client: FlaskClient, caller: Caller
+def test_people_are_made_by_super_admins_and_keys_of_that_scope(
+    session: Session, client: FlaskClient, new_caller: NewCaller
 ) -> None:
     body = {"email": "new@otpless.example", "role": "support"}
-    assert caller.post("/admin/users", body).status_code == 403
+    assert new_caller("admin:write").post("/admin/users", body).status_code == 403
+    by_key = new_caller("users:write").post("/admin/users", {"email": "k@otpless.example", "role": "support"})
+    assert by_key.status_code == 201
     sign_in(client, make_user(Role.super_admin))
     before = session.scalar(select(func.count()).select_from(User))
     headers = {"X-CSRFToken": csrf_token(client)}
