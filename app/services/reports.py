@@ -212,10 +212,9 @@ def low_wallets(limit: int = 5) -> LowWallets:
 
 def recent_activity(limit: int = 8) -> list[AuditRecord]:
     """Return the latest changes, without people coming and going."""
-    query = (
-        select(AuditRecord).where(AuditRecord.action.not_like("user.signed%")).order_by(AuditRecord.at.desc())
-    )
-    return list(db.session.scalars(query.limit(limit)))
+    changes = select(AuditRecord).where(AuditRecord.action.not_like("user.signed%"))
+    newest = changes.order_by(AuditRecord.at.desc(), AuditRecord.id.desc())
+    return list(db.session.scalars(newest.limit(limit)))
 
 
 def health() -> Health:

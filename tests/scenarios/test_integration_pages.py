@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -41,7 +42,7 @@ def shell(script: list[str], own: OwnDatabase, **more: str) -> list[str]:
 
 def make_key(line: str, own: OwnDatabase) -> str:
     """Run the command that makes a key, with the `flask` of this environment, and return the secret."""
-    command = line.partition("#")[0].replace(".venv/bin/flask", f"{sys.executable} -m flask")
+    command = line.partition("#")[0].replace(".venv/bin/flask", f"{quote(sys.executable)} -m flask")
     return shell([command], own)[-1]
 
 
