@@ -17,7 +17,7 @@ LINGER_SECONDS = 1.0
 LIFE_SECONDS = 5.0
 LONGEST_LIFE_SECONDS = 60.0
 # Between two small batches: how long usage may gather into one wallet transaction.
-PAUSE_SECONDS = 0.04
+PAUSE_SECONDS = 0.1
 
 
 @job(QUEUE, cron=2, due=metering.has_backlog, transactional=False, timeout_seconds=300)

@@ -6,6 +6,7 @@ found again by a sweeper long before.
 """
 
 import logging
+import os
 from typing import Any
 
 import click
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 WORKER_TTL_SECONDS = 30
 MAINTENANCE_SECONDS = 10
 MONITORING_SECONDS = 5
+# On a busy machine the answers to senders and people come first.
+NICENESS = 5
 
 
 class RegisteredJob(Job):
@@ -88,6 +91,7 @@ def make_worker(redis_url: str, queues: list[str]) -> JobWorker:
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
 def main(queues: str, burst: bool) -> None:
     """Run jobs until told to stop."""
+    os.nice(NICENESS)
     load_package(jobs)
     pdf.load_engine()
     settings = runner.application().extensions["settings"]
