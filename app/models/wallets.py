@@ -32,7 +32,8 @@ class Book(StrEnum):
 
     `wallet` is what we owe the customer. `receivable` is usage the wallet could not pay, `invoiced` is that
     debt once it stands on an invoice. `cash` is at the gateways and the bank, `revenue` is usage delivered,
-    `adjustment` is staff credits and debits.
+    `adjustment` is staff credits and debits, `promotion` is what was granted without payment, `transfer` is
+    on its way between two wallets of a customer, `tax` is GST that came in with an advance.
     """
 
     wallet = "wallet"
@@ -41,6 +42,9 @@ class Book(StrEnum):
     cash = "cash"
     revenue = "revenue"
     adjustment = "adjustment"
+    promotion = "promotion"
+    transfer = "transfer"
+    tax = "tax"
 
 
 class TransactionKind(StrEnum):
@@ -52,6 +56,10 @@ class TransactionKind(StrEnum):
     usage = "usage"
     refund = "refund"
     reversal = "reversal"
+    grant = "grant"
+    expiry = "expiry"
+    capture = "capture"
+    transfer = "transfer"
 
 
 class TransactionState(StrEnum):
