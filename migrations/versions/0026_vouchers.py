@@ -1,0 +1,14 @@
+"""Receipt and refund vouchers for advances, and TDS."""
+
+revision = "0026"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
