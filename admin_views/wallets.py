@@ -14,7 +14,7 @@ from admin_views.registry import screen
 from admin_views.saving import Writes
 from app.models import Journal, Payment, Posting, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
-from app.services import reports, wallets
+from app.services import reports, wallet_limits, wallets
 
 AMOUNT = ExactField(
     label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
@@ -60,7 +60,7 @@ class WalletScreen(ModelScreen):
     intro = "Prepaid money. Usage is deducted as it is metered; every movement is a journal in the ledger."
     empty = "An account that is prepaid gets its wallet when it is opened."
     can_edit = True
-    writes = Writes(update=wallets.set_limits)
+    writes = Writes(update=wallet_limits.set_limits)
     form_columns = ("low_balance_threshold", "overdraft_limit", "auto_top_up")
     operations = (
         Operation(

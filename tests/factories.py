@@ -37,6 +37,7 @@ from app.services import (
     metrics,
     plans,
     subscriptions,
+    wallet_limits,
     wallets,
 )
 
@@ -118,13 +119,13 @@ def make_wallet(
 ) -> Wallet:
     """Return the wallet of a prepaid account (a new one by default) with that balance from a top-up.
 
-    `limits` are those of `wallets.set_limits`: `low_balance_threshold`, `overdraft_limit`, `auto_top_up`.
+    `limits` are those of `wallet_limits`: `low_balance_threshold`, `overdraft_limit`, `auto_top_up`.
     """
     wallet = wallets.find_for(account or make_account(prepaid=True))
     assert wallet is not None
     if Decimal(balance):
         wallets.top_up(wallet, Decimal(balance), at=at, actor=ACTOR, reason="Bank transfer")
-    return wallets.set_limits(wallet, limits, actor=ACTOR) if limits else wallet
+    return wallet_limits.set_limits(wallet, limits, actor=ACTOR) if limits else wallet
 
 
 def make_metric(code: str | None = None, **values: Any) -> Metric:

@@ -21,7 +21,7 @@ from app.domain.money import parse_money
 from app.errors import GatewayRefused, Invalid, NotFound
 from app.gateways.payments import open_gateway, payment_gateways
 from app.models import Wallet, WalletTransaction
-from app.services import payments, wallets
+from app.services import payments, wallet_limits, wallets
 from app.services.movements import available_in
 
 blueprint = Blueprint("wallets", __name__)
@@ -114,7 +114,7 @@ def change_wallet(wallet_id: UUID, body: Limits) -> Response:
     wallet, values = _get(wallet_id), given(body)
     if "overdraft_limit" in values:
         need_staff("An overdraft")
-    return success(_wallet(wallets.set_limits(wallet, values, actor=current_actor())))
+    return success(_wallet(wallet_limits.set_limits(wallet, values, actor=current_actor())))
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/transactions")

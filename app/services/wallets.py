@@ -4,29 +4,24 @@ Each operation locks the wallet's row first; who moves several wallets locks the
 positions are locked before wallets, never after.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app import clock
 from app.db import db, lock
-from app.domain.money import Money, parse_amount, quantize
+from app.domain.money import quantize
 from app.domain.states import move
-from app.errors import Conflict, CurrencyMismatch, InsufficientFunds, Invalid, NotFound
+from app.errors import Conflict, CurrencyMismatch, Invalid, NotFound
 from app.ids import new_id
 from app.models import Account, Invoice, Posting, Wallet, WalletTransaction
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
 from app.services import audit, ledger, movements
 from app.services.inputs import refusals
-from app.services.movements import available_in
-
-NOTHING = Decimal(0)
+from app.services.wallet_rules import locked, need_active, need_available, need_reason, note, read_amount
 
 
 def open(
@@ -103,16 +98,15 @@ def debit(
         Invalid, CurrencyMismatch: as `top_up`.
         Conflict: the wallet is frozen or closed.
     """
-    wallet = _locked(wallet)
-    taken = _read_amount(amount, wallet)
-    _need_reason(reason)
-    if wallet.status is not WalletStatus.active:
-        raise Conflict(f"The wallet is {wallet.status} and gives no money out.")
-    _need_available(wallet, taken)
+    wallet = locked(wallet)
+    taken = read_amount(amount, wallet)
+    need_reason(reason)
+    need_active(wallet)
+    need_available(wallet, taken)
     sides = {Book.wallet: -taken, Book.adjustment: taken}
     out = movements.Move(TransactionKind.debit, wallet, sides, reason, actor.label, reference)
     transaction = movements.post_one(out, at)
-    _note(actor, "wallet.debited", f"{taken} {wallet.currency} debited: {reason}", transaction, at)
+    note(actor, "wallet.debited", f"{taken} {wallet.currency} debited: {reason}", transaction, at)
     return transaction
 
 
@@ -125,9 +119,9 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
         InsufficientFunds: what it brought in has been spent.
         Invalid: the reason is missing.
     """
-    wallet = _locked(transaction.wallet)
+    wallet = locked(transaction.wallet)
     (original,) = lock(WalletTransaction, [transaction.id])
-    _need_reason(reason)
+    need_reason(reason)
     if original.kind in {TransactionKind.usage, TransactionKind.reversal}:
         raise Conflict("Usage is corrected by cancelling its events, and a reversal is not reversed itself.")
     with refusals():
@@ -137,13 +131,13 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
     postings = db.session.scalars(select(Posting).where(Posting.journal_id == original.journal_id))
     sides = {posting.book: -posting.amount for posting in postings}
     if sides[Book.wallet] < 0:
-        _need_available(wallet, -sides[Book.wallet])
+        need_available(wallet, -sides[Book.wallet])
     undone = movements.Move(
         TransactionKind.reversal, wallet, sides, reason, actor.label, original.reference, reverses=original
     )
     reversal = movements.post_one(undone, at)
     summary = f"{original.kind} of {quantize(original.amount, original.currency)} reversed: {reason}"
-    _note(actor, "wallet.reversed", summary, reversal, at)
+    note(actor, "wallet.reversed", summary, reversal, at)
     movements.settle(wallet, at)
     return reversal
 
@@ -156,8 +150,8 @@ def bill_receivable(wallet: Wallet, amount: Decimal, invoice: Invoice, *, at: da
     Raises:
         Invalid: the amount is not positive, or more than the wallet owes.
     """
-    wallet = _locked(wallet)
-    billed = _read_amount(amount, wallet)
+    wallet = locked(wallet)
+    billed = read_amount(amount, wallet)
     if billed > wallet.receivable:
         raise Invalid.at(
             "/amount", f"The wallet owes {wallet.receivable} {wallet.currency} only.", code="too_large"
@@ -174,57 +168,6 @@ def bill_receivable(wallet: Wallet, amount: Decimal, invoice: Invoice, *, at: da
     return journal.journal_id
 
 
-def set_limits(wallet: Wallet, values: Mapping[str, Any], *, actor: Actor) -> Wallet:
-    """Change `low_balance_threshold`, `overdraft_limit` (amounts) and `auto_top_up` ({threshold, amount} or
-    None).
-
-    Raises:
-        Invalid: with the attribute that cannot be used.
-        Conflict: the overdraft limit is less than what is overdrawn.
-    """
-    wallet = _locked(wallet)
-    for name, value in values.items():
-        if name not in LIMITS:
-            raise Invalid.at(f"/{name}", f"There is no field {name!r} to be set here.", code="unknown_field")
-        with refusals():
-            setattr(wallet, name, LIMITS[name](value, wallet.currency, f"/{name}"))
-    if available_in(wallet) < 0:
-        raise Conflict("The overdraft limit cannot be less than what is overdrawn.")
-    before, after = audit.changes(wallet)
-    if after:
-        summary = f"Limits of the wallet of {wallet.account.name} changed"
-        audit.record(actor, "wallet.limits_changed", wallet, summary=summary, before=before, after=after)
-    movements.settle(wallet, clock.now())
-    return wallet
-
-
-def _read_limit(value: Any, currency: str, pointer: str) -> Decimal:
-    return parse_amount(value, currency, pointer=pointer, allow_zero=True)
-
-
-def _read_threshold(value: Any, currency: str, pointer: str) -> Decimal | None:
-    return None if value is None else _read_limit(value, currency, pointer)
-
-
-def _read_auto_top_up(value: Any, currency: str, pointer: str) -> dict[str, str] | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or set(value) != {"threshold", "amount"}:
-        raise Invalid.at(pointer, "Automatic top-up is an object with exactly `threshold` and `amount`.")
-    amount = parse_amount(value["amount"], currency, pointer=f"{pointer}/amount")
-    return {
-        "threshold": str(_read_limit(value["threshold"], currency, f"{pointer}/threshold")),
-        "amount": str(amount),
-    }
-
-
-LIMITS = {
-    "low_balance_threshold": _read_threshold,
-    "overdraft_limit": _read_limit,
-    "auto_top_up": _read_auto_top_up,
-}
-
-
 def _take_in(
     kind: TransactionKind,
     source: Book,
@@ -235,15 +178,15 @@ def _take_in(
     reason: str,
     reference: str | None,
 ) -> WalletTransaction:
-    wallet = _locked(wallet)
-    given = _read_amount(amount, wallet)
-    _need_reason(reason)
+    wallet = locked(wallet)
+    given = read_amount(amount, wallet)
+    need_reason(reason)
     if wallet.status is WalletStatus.closed:
         raise Conflict("The wallet is closed.")
     sides = {Book.wallet: given, source: -given}
     transaction = movements.post_one(movements.Move(kind, wallet, sides, reason, actor.label, reference), at)
     done = "topped_up" if kind is TransactionKind.top_up else "credited"
-    _note(
+    note(
         actor,
         f"wallet.{done}",
         f"{given} {wallet.currency} {done.replace('_', ' ')}: {reason}",
@@ -252,46 +195,3 @@ def _take_in(
     )
     movements.settle(wallet, at)
     return transaction
-
-
-def _locked(wallet: Wallet) -> Wallet:
-    found = lock(Wallet, [wallet.id])
-    if not found:
-        raise NotFound("There is no such wallet.")
-    return found[0]
-
-
-def _read_amount(amount: object, wallet: Wallet) -> Decimal:
-    if isinstance(amount, Money):
-        if amount.currency != wallet.currency:
-            raise CurrencyMismatch.at(
-                "/amount", f"The wallet is kept in {wallet.currency}, not {amount.currency}."
-            )
-        amount = amount.amount
-    with refusals():
-        return parse_amount(amount, wallet.currency, pointer="/amount")
-
-
-def _need_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Invalid.at(
-            "/reason", "Say why: a reason is kept with every movement of money.", code="required"
-        )
-
-
-def _need_available(wallet: Wallet, amount: Decimal) -> None:
-    has = available_in(wallet)
-    if has < amount:
-        has = quantize(has, wallet.currency)
-        message = f"The wallet has {has} {wallet.currency} available; {amount} is asked for."
-        raise InsufficientFunds.at("/amount", message)
-
-
-def _note(actor: Actor, action: str, summary: str, transaction: WalletTransaction, at: datetime) -> None:
-    after = {
-        "wallet_id": transaction.wallet_id,
-        "amount": quantize(transaction.amount, transaction.currency),
-        "balance": quantize(transaction.balance_after or NOTHING, transaction.currency),
-        "reason": transaction.reason,
-    }
-    audit.record(actor, action, transaction, summary=summary, at=at, after=after)

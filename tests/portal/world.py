@@ -12,7 +12,7 @@ from app.db import db
 from app.domain.periods import calendar_month, local_date
 from app.models import Account, Customer, Invoice, Metric, PricePlan, Wallet
 from app.permissions import Role
-from app.services import billing, events, metering, wallets
+from app.services import billing, events, metering, wallet_limits, wallets
 from tests.auth.people import make_user, sign_in
 from tests.factories import (
     ACTOR,
@@ -76,7 +76,7 @@ def _make_half(name: str, key: str, plan: PricePlan) -> Half:
     wallet = wallets.find_for(prepaid)
     assert wallet is not None
     wallets.top_up(wallet, Decimal(1000), at=now, actor=ACTOR, reason="Bank transfer")
-    wallets.set_limits(wallet, {"low_balance_threshold": "950"}, actor=ACTOR)
+    wallet_limits.set_limits(wallet, {"low_balance_threshold": "950"}, actor=ACTOR)
     use(prepaid, "400", now)
     use(postpaid, "1000", start_at + timedelta(days=3))
     list(billing.run(last_month, at=now, actor=ACTOR, accounts=[postpaid.id]))

@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.models import AuditRecord, Invoice, Journal, Posting, Wallet, WalletTransaction
 from app.models.wallets import WalletStatus
-from app.services import verify, wallets
+from app.services import verify, wallet_limits, wallets
 from tests.factories import ACTOR, make_account
 from tests.services.metered import (
     NOON,
@@ -90,11 +90,11 @@ def test_held_money_cannot_be_debited_and_an_overdraft_can(session: Session, wal
     wallet.held = Decimal(4)
     with pytest.raises(InsufficientFunds):
         wallets.debit(wallet, "7", **TOLD)
-    wallets.set_limits(wallet, {"overdraft_limit": "1"}, actor=ACTOR)
+    wallet_limits.set_limits(wallet, {"overdraft_limit": "1"}, actor=ACTOR)
     wallets.debit(wallet, "7", **TOLD)
     assert figures(wallet) == ("3.00", "0.00")
     with pytest.raises(Conflict):
-        wallets.set_limits(wallet, {"overdraft_limit": "0"}, actor=ACTOR)
+        wallet_limits.set_limits(wallet, {"overdraft_limit": "0"}, actor=ACTOR)
 
 
 @pytest.mark.parametrize("move", [wallets.top_up, wallets.credit, wallets.debit])
@@ -170,7 +170,7 @@ def test_a_new_overdraft_pays_what_usage_owes(session: Session) -> None:
     subscription, wallet, metric = a_rupee_each(balance="30")
     add_usage(subscription.account, metric, 100)
     meter()
-    wallets.set_limits(wallet, {"overdraft_limit": "60"}, actor=ACTOR)
+    wallet_limits.set_limits(wallet, {"overdraft_limit": "60"}, actor=ACTOR)
     assert figures(wallet) == ("-60.00", "10.00")
 
 
@@ -252,13 +252,13 @@ def test_a_limit_that_cannot_be_is_refused_at_its_field(
     session: Session, wallet: Wallet, values: dict[str, object], pointer: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
-        wallets.set_limits(wallet, values, actor=ACTOR)
+        wallet_limits.set_limits(wallet, values, actor=ACTOR)
     assert refused.value.fields[0].pointer == pointer
 
 
 def test_limits_are_kept_with_an_audit_record(session: Session, wallet: Wallet) -> None:
     given = {"low_balance_threshold": "50", "auto_top_up": {"threshold": "20", "amount": "500"}}
-    wallets.set_limits(wallet, given, actor=ACTOR)
+    wallet_limits.set_limits(wallet, given, actor=ACTOR)
     session.flush()
     record = session.scalars(select(AuditRecord).where(AuditRecord.action == "wallet.limits_changed")).one()
     assert record.after == {

@@ -15,7 +15,7 @@ from app.domain.periods import ONE_DAY, day_start
 from app.models import Account, Invoice, Payment, Wallet, WalletTransaction
 from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
-from app.services import accounts, billing, invoices, payments, wallets
+from app.services import accounts, billing, invoices, payments, wallet_limits, wallets
 from app.services.demo.customers import Buyer
 from app.services.demo.timeline import BILLED_AFTER, ZONE, Timeline
 
@@ -119,7 +119,7 @@ def _set_threshold(buyer: Buyer) -> None:
     else:
         threshold = max(wallet.balance * LOW_PERCENT / 100, _month_cost(buyer) / 10)
     values = {"low_balance_threshold": _round_sum(threshold, wallet.currency)}
-    wallets.set_limits(wallet, values, actor=FINANCE)
+    wallet_limits.set_limits(wallet, values, actor=FINANCE)
 
 
 def _wallet(buyer: Buyer) -> Wallet:
