@@ -15,6 +15,19 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "COMPLETED": ("REVERSED",),
         "REVERSED": ("COMPLETED",),
     },
+    # Specification 9.1.2 before money moves: an open hold is INITIATED, a captured one COMPLETED, the others
+    # FAILED.
+    "hold": {
+        "open": ("captured", "released", "expired"),
+        "captured": (),
+        "released": (),
+        "expired": (),
+    },
+    "wallet": {
+        "active": ("frozen", "closed"),
+        "frozen": ("active", "closed"),
+        "closed": ("active",),
+    },
     "invoice": {
         "draft": ("parked", "issued"),
         "parked": ("draft", "issued"),

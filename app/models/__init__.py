@@ -14,6 +14,7 @@ from app.models.contracts import (
 )
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
+from app.models.holds import Hold, Transfer
 from app.models.invoices import (
     BillingRun,
     BillingRunItem,
@@ -50,6 +51,7 @@ __all__ = [
     "EventArchive",
     "EventCorrection",
     "EventKey",
+    "Hold",
     "IdempotencyRecord",
     "Invoice",
     "InvoiceLine",
@@ -72,6 +74,7 @@ __all__ = [
     "Subscription",
     "TaxRate",
     "TermsOverride",
+    "Transfer",
     "UsageDelta",
     "UsageEvent",
     "UsageRollup",

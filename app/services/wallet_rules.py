@@ -44,8 +44,10 @@ def read_amount(amount: object, wallet: Wallet) -> Decimal:
 
 
 def need_reason(reason: str) -> None:
-    """Raises:
-    Invalid: there is none.
+    """Return if there is a reason.
+
+    Raises:
+        Invalid: there is none.
     """
     if not reason.strip():
         raise Invalid.at(
@@ -54,16 +56,20 @@ def need_reason(reason: str) -> None:
 
 
 def need_active(wallet: Wallet) -> None:
-    """Raises:
-    Conflict: the wallet is frozen or closed.
+    """Return if the wallet gives money out.
+
+    Raises:
+        Conflict: it is frozen or closed.
     """
     if wallet.status is not WalletStatus.active:
         raise Conflict(f"The wallet is {wallet.status} and gives no money out.")
 
 
 def need_available(wallet: Wallet, amount: Decimal) -> None:
-    """Raises:
-    InsufficientFunds: less is available.
+    """Return if so much can be spent.
+
+    Raises:
+        InsufficientFunds: less is available.
     """
     has = available_in(wallet)
     if has < amount:

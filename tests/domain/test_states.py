@@ -7,13 +7,16 @@ import pytest
 
 from app.domain.errors import IllegalMove
 from app.domain.states import MOVES, allowed, move
+from app.models.holds import HoldState
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
 from app.models.plans import SubscriptionStatus, VersionStatus
-from app.models.wallets import TransactionState
+from app.models.wallets import TransactionState, WalletStatus
 
 STORED: dict[str, type[StrEnum]] = {
     "wallet_transaction": TransactionState,
+    "hold": HoldState,
+    "wallet": WalletStatus,
     "invoice": InvoiceStatus,
     "payment": PaymentStatus,
     "subscription": SubscriptionStatus,
