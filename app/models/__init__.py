@@ -14,6 +14,7 @@ from app.models.contracts import (
 )
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
+from app.models.grants import Grant, GrantUse
 from app.models.holds import Hold, Transfer
 from app.models.invoices import (
     BillingRun,
@@ -51,6 +52,8 @@ __all__ = [
     "EventArchive",
     "EventCorrection",
     "EventKey",
+    "Grant",
+    "GrantUse",
     "Hold",
     "IdempotencyRecord",
     "Invoice",

@@ -80,6 +80,7 @@ class Wallet(Identified, Timestamped, Base):
         UniqueConstraint("account_id", "currency"),
         CheckConstraint("balance - held + overdraft_limit >= 0", name="covered"),
         CheckConstraint("held >= 0", name="held_not_negative"),
+        CheckConstraint("granted >= 0", name="granted_not_negative"),
         CheckConstraint("overdraft_limit >= 0", name="overdraft_not_negative"),
         CheckConstraint("receivable >= 0", name="receivable_not_negative"),
         Index(
@@ -94,6 +95,14 @@ class Wallet(Identified, Timestamped, Base):
     )
     held: Mapped[Amount] = mapped_column(
         server_default=text("0"), default=0, info={**money(), "readonly": True}
+    )
+    granted: Mapped[Amount] = mapped_column(
+        server_default=text("0"),
+        default=0,
+        info={**money(), "readonly": True, "help": "The part of the balance that grants gave, not held."},
+    )
+    metered: Mapped[Amount | None] = mapped_column(
+        info={**money(), "readonly": True, "help": "Usage paid since a grant first paid for some."}
     )
     receivable: Mapped[Amount] = mapped_column(
         server_default=text("0"),
