@@ -16,13 +16,8 @@ BESIDE_TERMS: dict[str, Any] = {
     "code": {"title": "Its own name", "type": ["string", "null"]},
     "metric": {"title": "The metric whose usage it prices", "type": ["string", "null"]},
     "filters": FILTERS,
+    "group_by": {"title": "Dimension whose values are priced each by itself", "type": ["string", "null"]},
     "currency": {"title": "Currency", "type": ["string", "null"], "enum": [*CURRENCIES, None]},
-}
-IN_QUOTES: dict[str, Any] = {
-    "group_by": {
-        "title": "Dimension whose values are priced each by itself",
-        "type": ["string", "null"],
-    }
 }
 IN_PLANS: dict[str, Any] = {
     "name": {"title": "Name on documents", "type": ["string", "null"]},

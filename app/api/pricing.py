@@ -27,7 +27,8 @@ Components = Annotated[
     Meta(
         max_length=100,
         description="Each a metric, a model and the fields of the model, as in a quote; beside them `code`, "
-        "`name`, `currency`, `filters`, `timing`, `prorated`, `sac`. Without a metric it is a fixed fee.",
+        "`name`, `currency`, `filters`, `group_by`, `timing`, `prorated`, `sac`. Without a metric it is a "
+        "fixed fee.",
     ),
 ]
 Interval = Annotated[str, Meta(description="`week`, `month` (the default), `quarter` or `year`")]
@@ -85,7 +86,7 @@ class Quote(Body):
     currency: CurrencyCode
     components: Annotated[
         list[Any],
-        Meta(max_length=100, extra_json_schema={"items": price_shapes.component(price_shapes.IN_QUOTES)}),
+        Meta(max_length=100, extra_json_schema={"items": price_shapes.component({})}),
     ]
     usage: Annotated[list[Any], Meta(max_length=100)]
     minimum: Annotated[Any, Meta(description="The least total, as a decimal, or null")] = None

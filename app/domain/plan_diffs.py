@@ -13,6 +13,7 @@ TITLES = {
     "metric": "Metric",
     "model": "Price model",
     "filters": "Only for",
+    "group_by": "Each by itself",
     "timing": "Billed",
     "prorated": "Prorated",
     "sac": "SAC",

@@ -165,13 +165,14 @@ class PriceComponent(Identified, Base):
 
     `terms` are the model's own fields as API.md §5 writes them (`unit`, `tiers`, `free_units` …; a fixed
     fee has `price`); `filters` maps a dimension to the values it matches, and the most specific component
-    wins.
+    wins. With `group_by` each value of that dimension is priced by itself.
     """
 
     __tablename__ = "price_components"
     __table_args__ = (
         UniqueConstraint("plan_version_id", "code", "currency"),
         CheckConstraint("(kind = 'usage') = (metric_id IS NOT NULL)", name="metric_of_usage"),
+        CheckConstraint("group_by IS NULL OR kind = 'usage'", name="groups_of_usage"),
         Index("ix_price_components_metric_id", "metric_id"),
     )
 
@@ -184,6 +185,9 @@ class PriceComponent(Identified, Base):
     model: Mapped[str] = mapped_column(info={"registry": "price_models"})
     terms: Mapped[dict[str, Any]]
     filters: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    group_by: Mapped[str | None] = mapped_column(
+        info={"help": "A dimension of the metric: each of its values has its own tiers and limits."}
+    )
     timing: Mapped[Timing] = mapped_column(default=Timing.arrears)
     prorated: Mapped[bool] = mapped_column(default=True)
     sac: Mapped[str] = mapped_column(default="998319", info={"help": "Services accounting code for GST."})

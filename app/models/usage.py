@@ -146,7 +146,8 @@ class ChargePosition(Identified, Base):
 
     `charged_*` went to the wallet (prepaid), `invoiced_*` stands on issued invoices. What is still to be
     asked for is always `price(quantity) − asked`, so amounts never drift and late events become a
-    difference (DOMAIN.md §4).
+    difference (DOMAIN.md §4). Where each value of a dimension is priced by itself, `groups` holds what each
+    came to (`domain.groups`), and `quantity` is their sum.
     """
 
     __tablename__ = "charge_positions"
@@ -164,6 +165,7 @@ class ChargePosition(Identified, Base):
     currency: Mapped[Currency]
     quantity: Mapped[Quantity] = mapped_column(server_default=text("0"))
     events: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    groups: Mapped[dict[str, Any] | None]
     charged_amount: Mapped[Amount] = mapped_column(server_default=text("0"), info=money())
     invoiced_quantity: Mapped[Quantity] = mapped_column(server_default=text("0"))
     invoiced_amount: Mapped[Amount] = mapped_column(server_default=text("0"), info=money())

@@ -12,11 +12,13 @@ from app.models.plans import ComponentKind
 
 
 def accounts(until: datetime, only: Collection[UUID] | None = None) -> list[UUID]:
-    """Return the accounts with usage of a period that ended by `until` and is not invoiced, or with a price
-    that is charged without usage, in id order; `only` of them, if given.
+    """Return the accounts with usage of a period that ended by `until` and is not invoiced or is priced by
+    groups (which may have moved), or with a price that is charged without usage, in id order; `only` of
+    them, if given.
     """
+    unbilled = ChargePosition.quantity != ChargePosition.invoiced_quantity
     used = select(ChargePosition.account_id).where(
-        ChargePosition.period_end <= until, ChargePosition.quantity != ChargePosition.invoiced_quantity
+        ChargePosition.period_end <= until, unbilled | ChargePosition.groups.is_not(None)
     )
     without_usage = or_(
         PriceComponent.kind == ComponentKind.fixed,

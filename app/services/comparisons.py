@@ -19,11 +19,8 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from app.domain.aggregations import Window
-from app.domain.aggregations.core import total
 from app.domain.errors import RuleBroken
 from app.domain.periods import Period, periods_between
-from app.domain.pricing import Usage, price
 from app.domain.proration import share, split
 from app.errors import DomainError
 from app.models import Account
@@ -32,7 +29,7 @@ from app.services.charges import Key
 from app.services.fee_charges import Wholes, covered_days, fee_of
 from app.services.price_book import PriceBook
 from app.services.rating import Coverage, Place, Tariffs
-from app.services.rollups import quantity_of
+from app.services.rollups import Tally
 from app.services.scenarios import Candidate, Grid, Scenario, Stretch, grid_of, usage_in
 
 NOTHING = Decimal(0)
@@ -62,22 +59,11 @@ class Used:
         listed, period = self.place.price, self.place.period
         if self.place.coverage.in_trial(period.start):
             return NOTHING
-        rows = [row for row in self.rows if row.cell < before_cell]
-        states = [state for row in rows for state in row.states or ()]
-        quantity = quantity_of(
-            listed.aggregation,
-            total(row.quantity for row in rows),
-            states,
-            Window(period.start, period.end),
-        )
-        charge = price(
-            listed.terms,
-            Usage(quantity, count=sum(row.events for row in rows)),
-            listed.currency,
-            charge_zero_first_tier=listed.charge_zero_first_tier,
-            apply_minimum=whole,
-        )
-        return charge.amount
+        tally = Tally(self.place)
+        for row in self.rows:
+            if row.cell < before_cell:
+                tally.add(row.dimensions, row.quantity, row.events, row.states or ())
+        return listed.charge(tally, whole=whole).amount
 
 
 def compare(

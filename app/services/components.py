@@ -1,8 +1,9 @@
 """Price components: reading them from the wire, and writing them back (API.md §5: the shapes of a quote,
 named and coded).
 
-One component is `{"metric", "model", …the fields of the model…, "filters"?, "code"?, "name"?, "kind"?,
-"currency"?, "timing"?, "prorated"?, "sac"?}`. Without a metric it is a fixed fee.
+One component is `{"metric", "model", …the fields of the model…, "filters"?, "group_by"?, "code"?, "name"?,
+"kind"?, "currency"?, "timing"?, "prorated"?, "sac"?}`. Without a metric it is a fixed fee; with `group_by`
+each value of that dimension is priced by itself.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +16,7 @@ from app.db import db
 from app.domain.errors import RuleBroken
 from app.domain.money import exponent
 from app.domain.pricing import Terms, parse_terms, terms_json
-from app.domain.quotes import parse_filters
+from app.domain.quotes import parse_filters, parse_group
 from app.errors import FieldError
 from app.models import Metric, PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
@@ -29,12 +30,21 @@ NO_EVENTS = (
     "A plan prices the sum and the number of a period's events, and this needs the value of each. "
     "A fee for each event, some of them free: let a metric count them, with a price per unit and free units."
 )
-NO_GROUPS = (
-    "A period has one total for each component of a plan. Give each value a component of its own, with a "
-    "filter for it; the one without a filter prices the others together."
-)
 BESIDE_TERMS = frozenset(
-    ("code", "name", "kind", "currency", "metric", "model", "terms", "filters", "timing", "prorated", "sac")
+    (
+        "code",
+        "name",
+        "kind",
+        "currency",
+        "metric",
+        "model",
+        "terms",
+        "filters",
+        "group_by",
+        "timing",
+        "prorated",
+        "sac",
+    )
 )
 
 
@@ -44,7 +54,8 @@ def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
     Raises:
         Invalid: with the first field at fault of each component, such as `/components/0/tiers/1/up_to`: an
             unknown metric or model, terms that the model refuses or that look at single events (a period's
-            usage is a total), a dimension the metric lacks; two components with one code or for the same
+            usage is a total), a dimension the metric lacks, one to group by that the filter leaves a single
+            value of; two components with one code or for the same
             usage; one code that means another thing in another currency.
     """
     with refusals():
@@ -75,8 +86,11 @@ def read_terms(component: PriceComponent, row: Mapping[str, Any], at: str) -> Te
 
     Raises:
         RuleBroken: with the field under `at`: what the model refuses, what a period's total cannot be priced
-            by, or another model than `flat` for a fixed fee.
+            by, or another model than `flat` for a fixed fee. What a price is for, and its groups, stay those
+            of the plan.
     """
+    if "group_by" in row:
+        raise RuleBroken(f"{at}/group_by", "unknown_field", "Own terms keep the groups of the plan's price.")
     terms = _terms({"model": component.model, **row}, at)
     _check_model(component.kind, terms, at)
     return terms
@@ -93,6 +107,7 @@ def as_price(component: PriceComponent) -> dict[str, Any]:
         "model": component.model,
         **component.terms,
         "filters": component.filters,
+        "group_by": component.group_by,
         "timing": str(component.timing),
         "prorated": component.prorated,
         "sac": component.sac,
@@ -131,8 +146,6 @@ def _component(
     at = f"/components/{position}"
     if not isinstance(row, Mapping):
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
-    if row.get("group_by") is not None:
-        raise RuleBroken(f"{at}/group_by", "not_in_plans", NO_GROUPS)
     metric = _metric(row, at, metrics)
     terms = _terms(row, at)
     currency = row.get("currency") or "INR"
@@ -141,6 +154,7 @@ def _component(
     if row.get("kind") not in (None, kind):
         raise RuleBroken(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
     _check_model(kind, terms, at)
+    filters = _filters(row, metric, at)
     named = row.get("code") or _free_code(metric.code if metric else "fee", currency, taken)
     return PriceComponent(
         code=code(named, f"{at}/code"),
@@ -150,7 +164,8 @@ def _component(
         metric=metric,
         model=terms.model,
         terms=terms_json(terms),
-        filters=_filters(row, metric, at),
+        filters=filters,
+        group_by=_group_by(row, metric, filters, at),
         timing=inputs.choice(Timing)(row.get("timing") or Timing.arrears, f"{at}/timing"),
         prorated=inputs.yes_or_no(row.get("prorated", True), f"{at}/prorated"),
         sac=read_sac(row.get("sac"), f"{at}/sac"),
@@ -193,11 +208,29 @@ def _check_model(kind: ComponentKind, terms: Terms, at: str) -> None:
 def _filters(row: Mapping[str, Any], metric: Metric | None, at: str) -> dict[str, list[str]]:
     filters = parse_filters(row.get("filters"), pointer=f"{at}/filters")
     for dimension in filters:
-        if metric is None or dimension not in metric.dimensions:
-            known = ", ".join(metric.dimensions) if metric else ""
-            message = f"The metric has no dimension {dimension!r}. It has: {known or 'none'}."
-            raise RuleBroken(f"{at}/filters/{dimension}", "unknown_dimension", message)
+        _check_dimension(dimension, metric, f"{at}/filters/{dimension}")
     return {dimension: list(values) for dimension, values in filters.items()}
+
+
+def _group_by(
+    row: Mapping[str, Any], metric: Metric | None, filters: Mapping[str, Sequence[str]], at: str
+) -> str | None:
+    at = f"{at}/group_by"
+    dimension = parse_group(row.get("group_by"), metric.code if metric else None, pointer=at)
+    if dimension is None:
+        return None
+    _check_dimension(dimension, metric, at)
+    if len(filters.get(dimension, ())) == 1:
+        message = f"This price is for {dimension} {filters[dimension][0]} alone: there is nothing to group."
+        raise RuleBroken(at, "one_group", message)
+    return dimension
+
+
+def _check_dimension(dimension: str, metric: Metric | None, at: str) -> None:
+    if metric is None or dimension not in metric.dimensions:
+        known = ", ".join(metric.dimensions) if metric else ""
+        message = f"The metric has no dimension {dimension!r}. It has: {known or 'none'}."
+        raise RuleBroken(at, "unknown_dimension", message)
 
 
 def _check_distinct(made: Sequence[PriceComponent]) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.db import db, lock
+from app.domain.groups import NO_USAGE
 from app.domain.invoicing import describe
 from app.domain.money import plain
 from app.domain.periods import Period, local_date, periods_between
@@ -98,7 +99,7 @@ def fee_of(coverage: Coverage, price: Price, period: Period, whole: Wholes) -> D
     """
     first, after = covered_days(coverage, period)
     part = share(period, first, after)
-    full = price.charge(NOTHING, 0).amount
+    full = price.charge(NO_USAGE).amount
     if price.prorated or not part:
         return split(full, (share(period, period.start_on, first), part), price.currency)[1]
     key = (coverage.origin_id, price.component_id, period.start)

@@ -7,7 +7,6 @@ order.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,13 +18,14 @@ from sqlalchemy.dialects.postgresql import insert
 from app import clock
 from app.db import db
 from app.domain.aggregations import aggregations
-from app.domain.money import EXACT, quantize
+from app.domain.money import quantize
 from app.ids import new_id
 from app.models import ChargePosition, Subscription, UsageDelta, Wallet
-from app.services import deductions, marks, rollups
+from app.services import deductions, marks, positions, rollups
 from app.services.deductions import UsageItem
+from app.services.positions import Addition
 from app.services.rating import Place, Tariffs
-from app.services.rollups import Bucket, PlaceKey, Tally
+from app.services.rollups import Bucket, PlaceKey
 
 BATCH = 5_000
 
@@ -62,35 +62,6 @@ LOCK_SHARED = text(
 )
 LOCK_ALONE = text("SELECT pg_advisory_xact_lock(:kind, :number)")
 
-MOVE_POSITIONS = text("""
-    INSERT INTO charge_positions AS p
-        (id, account_id, subscription_id, component_id, period_start, period_end, currency, quantity, events)
-    SELECT * FROM unnest(
-        CAST(:id AS uuid[]), CAST(:account_id AS uuid[]), CAST(:subscription_id AS uuid[]), CAST(:component_id
-        AS uuid[]), CAST(:period_start AS timestamptz[]), CAST(:period_end AS timestamptz[]), CAST(:currency
-        AS text[]), CAST(:quantity AS numeric[]), CAST(:events AS bigint[])
-    )
-    ON CONFLICT (subscription_id, component_id, period_start)
-    DO UPDATE SET quantity = p.quantity + excluded.quantity, events = p.events + excluded.events
-    RETURNING id, subscription_id, component_id, period_start, quantity, events, charged_amount
-""")
-
-NOTE_CHARGED = text("""
-    UPDATE charge_positions AS p SET charged_amount = charged.amount
-    FROM unnest(CAST(:id AS uuid[]), CAST(:amount AS numeric[])) AS charged (id, amount)
-    WHERE p.id = charged.id
-""")
-
-
-@dataclass(slots=True)
-class Addition:
-    """What a run adds to one charge position."""
-
-    place: Place
-    quantity: Decimal = Decimal(0)
-    events: int = 0
-
-
 Additions = dict[PlaceKey, Addition]
 
 
@@ -116,7 +87,7 @@ def drain(limit: int = BATCH, tariffs: Tariffs | None = None, *, at: datetime | 
     tariffs = tariffs or Tariffs()
     tariffs.load(accounts)
     additions = _add_up(rows, tariffs)
-    moved = _move(additions)
+    moved = positions.move(additions)
     if recomputed:
         moved = _settle(additions, moved, tariffs)
     _charge(additions, moved, at or clock.now())
@@ -149,14 +120,14 @@ def rebuild(account_id: UUID, *, since: datetime, at: datetime | None = None, re
     first = min(each.period_at(since).start for each in coverages)
     found = rollups.tally(db.session.execute(rollups.rollups_of(account_id, first)), tariffs)
     wanted = {
-        key: Addition(each.place, each.quantity, each.events)
+        key: Addition(each.place, each.quantity, each.events, each.groups or {})
         for key, each in found.items()
         if each.place.period.end > since
     }
     changes = _differences(wanted, _positions_since(account_id, since), tariffs)
     if not repriced:
-        changes = {key: each for key, each in changes.items() if each.quantity or each.events}
-    _charge(changes, _move(changes), at or clock.now())
+        changes = {key: each for key, each in changes.items() if each.quantity or each.events or each.groups}
+    _charge(changes, positions.move(changes), at or clock.now())
     return len(changes)
 
 
@@ -177,8 +148,7 @@ def _add_up(rows: Iterable[Row[Any]], tariffs: Tariffs) -> Additions:
         if place is not None:
             addition = found.setdefault(place.key, Addition(place))
             if place.price.adds:
-                addition.quantity = EXACT.add(addition.quantity, row.quantity)
-                addition.events += row.events
+                addition.take(row)
     return found
 
 
@@ -192,31 +162,18 @@ def _positions_since(account_id: UUID, since: datetime) -> list[ChargePosition]:
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _differences(wanted: Additions, positions: Sequence[ChargePosition], tariffs: Tariffs) -> Additions:
+def _differences(wanted: Additions, held: Sequence[ChargePosition], tariffs: Tariffs) -> Additions:
     """Return what turns the positions into the wanted ones; a position that is no longer wanted goes to
     nothing."""
     changes = dict(wanted)
-    coverages = {
-        each.subscription_id: each for row in positions for each in tariffs.coverages(row.account_id)
-    }
-    for row in positions:
+    coverages = {each.subscription_id: each for row in held for each in tariffs.coverages(row.account_id)}
+    for row in held:
         key = (row.subscription_id, row.component_id, row.period_start)
         coverage = coverages[row.subscription_id]
         price = coverage.priced(tariffs.prices[row.component_id], row.period_start)
         place = Place(coverage, price, coverage.period_at(row.period_start))
-        changes[key] = _difference(wanted.get(key) or Addition(place), row)
+        changes[key] = positions.difference(place, wanted.get(key) or Addition(place), row)
     return changes
-
-
-def _difference(wanted: Addition | Tally, held: Row[Any] | ChargePosition) -> Addition:
-    quantity = EXACT.subtract(wanted.quantity, held.quantity)
-    return Addition(wanted.place, quantity, wanted.events - held.events)
-
-
-def _move(additions: Additions) -> list[Row[Any]]:
-    """Add to the charge positions and return them as they are now, locked in key order."""
-    ordered = [additions[key] for key in sorted(additions)]
-    return list(db.session.execute(MOVE_POSITIONS, _as_columns(ordered))) if ordered else []
 
 
 def _settle(additions: Additions, moved: Sequence[Row[Any]], tariffs: Tariffs) -> list[Row[Any]]:
@@ -231,11 +188,11 @@ def _settle(additions: Additions, moved: Sequence[Row[Any]], tariffs: Tariffs) -
     for row in moved:
         key = (row.subscription_id, row.component_id, row.period_start)
         if key in settled:
-            settled[key] = _difference(found[key], row)
+            settled[key] = positions.difference(found[key].place, found[key], row)
         else:
             kept.append(row)
     additions.update(settled)
-    return [*kept, *_move(settled)]
+    return [*kept, *positions.move(settled)]
 
 
 def _charge(additions: Additions, moved: Iterable[Row[Any]], at: datetime) -> None:
@@ -248,7 +205,7 @@ def _charge(additions: Additions, moved: Iterable[Row[Any]], at: datetime) -> No
         coverage, price, period = addition.place
         if not coverage.prepaid:
             continue
-        total = addition.place.charge(row.quantity, row.events).amount
+        total = addition.place.charge(row).amount
         if total != row.charged_amount:
             charged.append((row.id, total))
             difference = quantize(total - row.charged_amount, coverage.currency)
@@ -256,28 +213,9 @@ def _charge(additions: Additions, moved: Iterable[Row[Any]], at: datetime) -> No
             items[coverage.account_id].append(item)
             currencies[coverage.account_id] = coverage.currency
     if charged:
-        ids, amounts = zip(*charged, strict=True)
-        db.session.execute(NOTE_CHARGED, {"id": list(ids), "amount": list(amounts)})
+        positions.note_charged(charged)
         wallets = _lock_wallets(currencies)
         deductions.charge_usage({wallet: items[wallet.account_id] for wallet in wallets}, at=at)
-
-
-def _as_columns(additions: Sequence[Addition]) -> dict[str, list[Any]]:
-    rows = [
-        {
-            "id": new_id(),
-            "account_id": each.place.coverage.account_id,
-            "subscription_id": each.place.coverage.subscription_id,
-            "component_id": each.place.price.id,
-            "period_start": each.place.period.start,
-            "period_end": each.place.period.end,
-            "currency": each.place.coverage.currency,
-            "quantity": each.quantity,
-            "events": each.events,
-        }
-        for each in additions
-    ]
-    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _lock_wallets(currencies: dict[UUID, str]) -> list[Wallet]:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from app.db import db
 from app.domain.periods import ONE_DAY, calendar_month, day_start, local_date
-from app.domain.pricing import Usage, parse_terms, price
 from app.models import Account, ChargePosition, PriceComponent
 from app.models.plans import ComponentKind
 from app.services import usage_charts
+from app.services.price_book import PriceBook
 from app.services.usage_charts import Counted, Days, Trend
 
 HUNDRED = Decimal(100)
@@ -103,15 +103,14 @@ def charged(accounts: Sequence[Account], window: Window) -> list[Charged]:
             PriceComponent.kind == ComponentKind.usage,
         )
     )
-    found: dict[tuple[str, str], list[Any]] = {}
+    book, found = PriceBook(), dict[tuple[str, str], list[Any]]()
+    book.tariffs.load([account.id for account in accounts])
     for position in db.session.scalars(query.where(*_overlapping(window, accounts))):
         component = position.component
         key = (component.name, position.currency)
         row = found.setdefault(key, [component, Decimal(0), Decimal(0)])
         row[1] += position.quantity
-        row[2] += price(
-            parse_terms(component.model, component.terms), Usage(position.quantity), position.currency
-        ).amount
+        row[2] += book.rate(position).amount
     totals: dict[str, Decimal] = {}
     for (_name, currency), (_component, _quantity, amount) in found.items():
         totals[currency] = totals.get(currency, Decimal(0)) + amount

@@ -4,7 +4,6 @@ rows."""
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.db import db
-from app.domain.pricing import Charge, Terms, Usage, price
-from app.models import PlanVersion, PriceComponent
+from app.domain import groups
+from app.domain.groups import NO_USAGE, Counted
+from app.domain.pricing import Charge, Terms
+from app.models import ChargePosition, PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services import taxes
 from app.services.components import terms_of
 from app.services.overrides import Override
-from app.services.rating import Coverage, Tariffs
+from app.services.rating import Coverage, Tariffs, for_nothing
 from app.services.taxes import Rates, Seller
 
 
@@ -48,18 +49,27 @@ class Price:
     metric_id: UUID | None
     metric_code: str | None
     unit: str | None
-    charged_without_usage: bool
+    group_by: str | None = None
+    charged_without_usage: bool = False
     override_id: UUID | None = None
 
-    def charge(self, quantity: Decimal, events: int) -> Charge:
+    def charge(self, used: Counted) -> Charge:
         """Return what a whole period with this usage costs."""
-        usage = Usage(quantity, count=events)
-        return price(self.terms, usage, self.currency, charge_zero_first_tier=self.charge_zero_first_tier)
+        return groups.charge(
+            self.terms,
+            used,
+            self.currency,
+            group_by=self.group_by,
+            charge_zero_first_tier=self.charge_zero_first_tier,
+        )
+
+    def noting_unused(self) -> "Price":
+        """Return this price with `charged_without_usage` worked out."""
+        return replace(self, charged_without_usage=bool(self.charge(NO_USAGE).amount))
 
     def under(self, contract: Override) -> "Price":
         """Return this price with the terms of a contract."""
-        own = replace(self, terms=contract.terms, override_id=contract.id)
-        return replace(own, charged_without_usage=bool(own.charge(Decimal(0), 0).amount))
+        return replace(self, terms=contract.terms, override_id=contract.id).noting_unused()
 
 
 class PriceBook:
@@ -99,6 +109,14 @@ class PriceBook:
         prices = self.in_period(coverage, period_start)
         return next(one for one in prices if one.component_id == component_id)
 
+    def rate(self, position: ChargePosition) -> Charge:
+        """Return what a position of an account that is loaded costs as a whole period: nothing in a trial."""
+        covering = self.tariffs.coverages(position.account_id)
+        coverage = next(each for each in covering if each.subscription_id == position.subscription_id)
+        if coverage.in_trial(position.period_start):
+            return for_nothing(position.quantity)
+        return self.price_in(coverage, position.component_id, position.period_start).charge(position)
+
     def seller(self, on: date) -> Seller:
         """Return who issues documents on a day.
 
@@ -129,8 +147,7 @@ def _read(version_id: UUID) -> tuple[Price, ...]:
 
 
 def _price(version: PlanVersion, component: PriceComponent) -> Price:
-    terms, metric, zero = terms_of(component), component.metric, version.charge_zero_first_tier
-    nothing = price(terms, Usage(Decimal(0), count=0), component.currency, charge_zero_first_tier=zero)
+    metric = component.metric
     return Price(
         component_id=component.id,
         version_id=version.id,
@@ -140,8 +157,8 @@ def _price(version: PlanVersion, component: PriceComponent) -> Price:
         name=component.name,
         kind=component.kind,
         currency=component.currency,
-        terms=terms,
-        charge_zero_first_tier=zero,
+        terms=terms_of(component),
+        charge_zero_first_tier=version.charge_zero_first_tier,
         timing=component.timing,
         prorated=component.prorated,
         sac=component.sac,
@@ -150,5 +167,5 @@ def _price(version: PlanVersion, component: PriceComponent) -> Price:
         metric_id=metric.id if metric else None,
         metric_code=metric.code if metric else None,
         unit=metric.unit if metric else None,
-        charged_without_usage=bool(nothing.amount),
-    )
+        group_by=component.group_by,
+    ).noting_unused()

@@ -14,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.db import db
-from app.domain import rating
+from app.domain import groups, rating
 from app.domain.aggregations import aggregations
+from app.domain.groups import Counted
 from app.domain.periods import Cycle, Period, local_date, period_containing
-from app.domain.pricing import Charge, Row, Terms, Usage, parse_terms, price
+from app.domain.pricing import Charge, Row, Terms, parse_terms
 from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
 from app.models.customers import BillingMode
 from app.models.plans import ComponentKind
@@ -29,7 +30,8 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class UsagePrice:
-    """A usage component of a published version, its terms read. `adds`: its metric's quantities add."""
+    """A usage component of a published version, its terms read. `adds`: its metric's quantities add.
+    `group_by`: the dimension each value of which is priced by itself."""
 
     id: UUID
     code: str
@@ -42,16 +44,23 @@ class UsagePrice:
     position: int
     terms: Terms
     charge_zero_first_tier: bool
+    group_by: str | None = None
 
-    def charge(self, quantity: Decimal, events: int) -> Charge:
+    def group_of(self, dimensions: str) -> str:
+        """Return the group of usage with these dimension values (canonical JSON text); "" where all usage is
+        one."""
+        return "" if self.group_by is None else groups.value_of(dimensions, self.group_by)
+
+    def charge(self, used: Counted, *, whole: bool = False) -> Charge:
         """Return what the cumulative usage of a period costs so far; a least amount is left to the period's
-        last run."""
-        return price(
+        last run, in which the period is `whole`."""
+        return groups.charge(
             self.terms,
-            Usage(quantity, count=events),
+            used,
             self.currency,
+            group_by=self.group_by,
             charge_zero_first_tier=self.charge_zero_first_tier,
-            apply_minimum=False,
+            apply_minimum=whole,
         )
 
 
@@ -114,11 +123,11 @@ class Place(NamedTuple):
         """The key of the charge position: subscription, component, start of the period."""
         return self.coverage.subscription_id, self.price.id, self.period.start
 
-    def charge(self, quantity: Decimal, events: int) -> Charge:
+    def charge(self, used: Counted) -> Charge:
         """Return what this cumulative usage costs so far: nothing in a trial."""
         if self.coverage.in_trial(self.period.start):
-            return for_nothing(quantity)
-        return self.price.charge(quantity, events)
+            return for_nothing(used.quantity)
+        return self.price.charge(used)
 
 
 def for_nothing(quantity: Decimal) -> Charge:
@@ -257,6 +266,7 @@ def prices_of(version_ids: Collection[UUID]) -> dict[UUID, list[UsagePrice]]:
             position=component.position,
             terms=parse_terms(component.model, component.terms),
             charge_zero_first_tier=charge_zero_first_tier,
+            group_by=component.group_by,
         )
         found[component.plan_version_id].append(usage_price)
     return found

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.db import db
+from app.domain.groups import NO_USAGE
 from app.domain.invoicing import canonical_json, sha256_hex
 from app.domain.money import add_up, quantize
 from app.domain.periods import Period, periods_between
@@ -135,11 +136,11 @@ def _usage(invoice: Invoice, book: PriceBook) -> dict[Key, Rated]:
     found = {}
     for key, place in places.items():
         tally = tallies.get(key)
-        quantity, events = (tally.quantity, tally.events) if tally is not None else (NOTHING, 0)
+        used = NO_USAGE if tally is None else tally.whole
         price = book.price_in(place.coverage, key[1], key[2])
         in_trial = place.coverage.in_trial(key[2])
-        charge = for_nothing(quantity) if in_trial else price.charge(quantity, events)
-        found[key] = Rated(charge.amount, quantity, charge.breakdown_json())
+        charge = for_nothing(used.quantity) if in_trial else price.charge(used)
+        found[key] = Rated(charge.amount, used.quantity, charge.breakdown_json())
     return found
 
 

@@ -14,6 +14,8 @@ from sqlalchemy.orm import aliased
 
 from app.db import db
 from app.domain.aggregations import State, Window, aggregations, combine
+from app.domain.aggregations.core import total
+from app.domain.groups import Total, spelled
 from app.domain.money import EXACT
 from app.domain.periods import BUCKET
 from app.models import Metric, UsageRollup
@@ -118,31 +120,65 @@ class Bucket(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
-    """What the rollups that one component charges in one period come to."""
+class Part:
+    """What the rollups of one group come to."""
 
-    place: Place
     events: int = 0
     added: Decimal = NOTHING
     states: list[State] = field(default_factory=list)
 
+
+@dataclass(slots=True)
+class Tally:
+    """What the rollups that one component charges in one period come to, by the groups that are priced by
+    themselves."""
+
+    place: Place
+    parts: dict[str, Part] = field(default_factory=dict)
+
     def take(self, row: Row[Any]) -> None:
-        """Add a rollup: its `quantity`, `events` and `state` (JSON text)."""
-        self.events += row.events
+        """Add a rollup: its `dimensions`, `quantity`, `events` and `state` (JSON text)."""
+        self.add(row.dimensions, row.quantity, row.events, () if row.state is None else (row.state,))
+
+    def add(self, dimensions: str, quantity: Decimal, events: int, states: Iterable[str]) -> None:
+        """Add some rollups of the same dimension values."""
+        group = self.place.price.group_of(dimensions)
+        part = self.parts.get(group)
+        if part is None:
+            part = self.parts[group] = Part()
+        part.events += events
         if self.place.price.adds:
-            self.added = EXACT.add(self.added, row.quantity)
-        elif row.state is not None:
-            self.states.append(msgspec.json.decode(row.state))
+            part.added = EXACT.add(part.added, quantity)
+        else:
+            part.states += map(msgspec.json.decode, states)
+
+    @property
+    def events(self) -> int:
+        """The number of events."""
+        return sum(part.events for part in self.parts.values())
 
     @property
     def quantity(self) -> Decimal:
-        """The quantity of the whole billing period."""
-        if self.place.price.adds:
-            return self.added
-        period = self.place.period
-        return combine(
-            aggregations[self.place.price.aggregation], self.states, Window(period.start, period.end)
-        )
+        """The quantity of the whole billing period: that of all groups added."""
+        return total(map(self._quantity, self.parts.values()))
+
+    @property
+    def groups(self) -> dict[str, list[Any]] | None:
+        """What each group comes to; None where all usage is priced together."""
+        if self.place.price.group_by is None:
+            return None
+        return spelled((value, self._quantity(part), part.events) for value, part in self.parts.items())
+
+    @property
+    def whole(self) -> Total:
+        """All of it, worked out."""
+        return Total(self.quantity, self.events, self.groups)
+
+    def _quantity(self, part: Part) -> Decimal:
+        listed, period = self.place.price, self.place.period
+        if listed.adds:
+            return part.added
+        return combine(aggregations[listed.aggregation], part.states, Window(period.start, period.end))
 
 
 def of_accounts(account_ids: Sequence[UUID], window: Window) -> type[UsageRollup]:

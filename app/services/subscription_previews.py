@@ -119,14 +119,15 @@ def _usage(account_id: UUID) -> dict[Key, Decimal]:
         ChargePosition.period_start,
         ChargePosition.quantity,
         ChargePosition.events,
+        ChargePosition.groups,
     )
     found = {}
     for row in db.session.execute(select(*columns).where(ChargePosition.account_id == account_id)):
         coverage = coverages[row.subscription_id]
         price = coverage.priced(tariffs.prices[row.component_id], row.period_start)
         place = Place(coverage, price, coverage.period_at(row.period_start))
-        found[tuple(row[:3])] = place.charge(row.quantity, row.events).amount
-    return found  # type: ignore[return-value]
+        found[tuple(row[:3])] = place.charge(row).amount
+    return found
 
 
 def _fees(

@@ -45,4 +45,4 @@ def quote(subscription: Subscription, usage: Any, *, on: date | None = None) -> 
 def _component(component: PriceComponent, own: dict[str, Any] | None) -> dict[str, Any]:
     terms = own or {"model": component.model, **component.terms}
     metric = component.metric.code if component.metric else None
-    return {**terms, "metric": metric, "filters": component.filters}
+    return {**terms, "metric": metric, "filters": component.filters, "group_by": component.group_by}

@@ -5,6 +5,7 @@ difference only. Nothing is dropped, and no issued invoice changes.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -13,9 +14,11 @@ from sqlalchemy import Text, cast, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import db
+from app.domain.groups import NO_USAGE, Total
 from app.domain.invoicing import describe, unit_price
 from app.domain.money import plain
 from app.domain.periods import periods_between
+from app.domain.pricing import Charge
 from app.domain.proration import share
 from app.ids import new_id
 from app.models import Account, ChargePosition, UsageRollup
@@ -30,6 +33,27 @@ from app.services.rollups import Tally, rollups_of
 NOTHING = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A position with its price and what it costs; `amount` and `quantity` are what no invoice has asked
+    for."""
+
+    position: ChargePosition
+    price: Price
+    charge: Charge
+    prepaid: bool
+
+    @property
+    def amount(self) -> Decimal:
+        """What is still to be asked for; below zero it is given back."""
+        return self.charge.amount - self.position.invoiced_amount
+
+    @property
+    def quantity(self) -> Decimal:
+        """What is new."""
+        return self.position.quantity - self.position.invoiced_quantity
+
+
 def due(account: Account, until: datetime, *, billed_until: datetime | None, book: PriceBook) -> list[Due]:
     """Return what is to be billed for the usage of all periods that ended by `until`, the oldest first.
 
@@ -39,14 +63,10 @@ def due(account: Account, until: datetime, *, billed_until: datetime | None, boo
     coverages = {each.subscription_id: each for each in book.tariffs.coverages(account.id)}
     _cover_periods_without_usage(account, coverages.values(), until, book)
     positions = _lock_open_positions(account, until)
-    evidence = _evidence(account, positions, book)
-    found = []
-    for position in positions:
-        coverage = coverages[position.subscription_id]
-        price = book.price_in(coverage, position.component_id, position.period_start)
-        one = _due(account, coverage, position, price, billed_until, evidence.get(key_of(position)))
-        if one is not None:
-            found.append(one)
+    rated = [_rate(each, coverages[each.subscription_id], book) for each in positions]
+    moved = [each for each in rated if each.amount or each.quantity]
+    evidence = _evidence(account, [each.position for each in moved], book)
+    found = [_due(account, each, billed_until, evidence[key_of(each.position)]) for each in moved]
     return sorted(found, key=lambda one: (one.period.start, one.price.position))
 
 
@@ -69,41 +89,38 @@ def from_wallet(position: ChargePosition, amount: Decimal) -> Decimal:
     return max(min(charged, max(amount, NOTHING)), min(amount, NOTHING))
 
 
-def _due(
-    account: Account,
-    coverage: Coverage,
-    position: ChargePosition,
-    price: Price,
-    billed_until: datetime | None,
-    evidence: tuple[Decimal, str] | None,
-) -> Due | None:
+def _rate(position: ChargePosition, coverage: Coverage, book: PriceBook) -> Rated:
+    price = book.price_in(coverage, position.component_id, position.period_start)
     in_trial = coverage.in_trial(position.period_start)
-    charge = for_nothing(position.quantity) if in_trial else price.charge(position.quantity, position.events)
-    amount = charge.amount - position.invoiced_amount
-    quantity = position.quantity - position.invoiced_quantity
-    if not amount and not quantity:
-        return None
+    charge = for_nothing(position.quantity) if in_trial else price.charge(position)
+    return Rated(position, price, charge, coverage.prepaid)
+
+
+def _due(account: Account, rated: Rated, billed_until: datetime | None, evidence: tuple[Total, str]) -> Due:
+    position, price, charge = rated.position, rated.price, rated.charge
     period = period_between(position.period_start, position.period_end, account.timezone)
     rows = charge.breakdown_json()
     seen = bool(position.invoiced_quantity or position.invoiced_amount)
     if seen:
         rows.append(invoiced_row(position.invoiced_quantity, position.invoiced_amount))
     late = seen or (billed_until is not None and position.period_end <= billed_until)
-    rated, digest = evidence or (NOTHING, sha256().hexdigest())
+    used, digest = evidence
     problem = None
-    if rated != position.quantity:
-        problem = f"{price.code}: {plain(position.quantity)} was rated, {plain(rated)} was used."
+    if used.quantity != position.quantity:
+        problem = f"{price.code}: {plain(position.quantity)} was rated, {plain(used.quantity)} was used."
+    elif (used.groups or {}) != (position.groups or {}):
+        problem = f"{price.code}: what was rated is of other values of {price.group_by} than what was used."
     return Due(
         price=price,
         subscription_id=position.subscription_id,
         period=period,
         kind=LineKind.adjustment if late else LineKind.usage,
         description=describe(f"{price.name}, late usage" if late else price.name, period),
-        quantity=quantity,
+        quantity=rated.quantity,
         unit_price=unit_price(charge),
-        amount=amount,
+        amount=rated.amount,
         breakdown=rows,
-        from_wallet=from_wallet(position, amount) if coverage.prepaid else NOTHING,
+        from_wallet=from_wallet(position, rated.amount) if rated.prepaid else NOTHING,
         events_hash=digest,
         position=position,
         problem=problem,
@@ -112,9 +129,12 @@ def _due(
 
 def _lock_open_positions(account: Account, until: datetime) -> list[ChargePosition]:
     """Lock and return the positions that may have something left to bill, in the order metering locks
-    them."""
-    left = (ChargePosition.quantity != ChargePosition.invoiced_quantity) | (
-        ChargePosition.invoiced_quantity == 0
+    them. One with groups may have though its quantity was invoiced: usage went from one group to another.
+    """
+    left = (
+        (ChargePosition.quantity != ChargePosition.invoiced_quantity)
+        | (ChargePosition.invoiced_quantity == 0)
+        | ChargePosition.groups.is_not(None)
     )
     query = (
         select(ChargePosition)
@@ -127,7 +147,7 @@ def _lock_open_positions(account: Account, until: datetime) -> list[ChargePositi
 
 def _evidence(
     account: Account, positions: Sequence[ChargePosition], book: PriceBook
-) -> dict[Key, tuple[Decimal, str]]:
+) -> dict[Key, tuple[Total, str]]:
     """Return for each position what the rollups behind it come to and the hash of them: what was used, where
     it was counted, by how many events, and what a bucket remembers where quantities do not add.
     """
@@ -148,9 +168,7 @@ def _evidence(
         parts = [row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events)]
         parts += [row.state] if row.state is not None else []
         hashes[place.key].update(("|".join(parts) + "\n").encode())
-    return {
-        key: (found[key].quantity if key in found else NOTHING, hashes[key].hexdigest()) for key in wanted
-    }
+    return {key: (found[key].whole if key in found else NO_USAGE, hashes[key].hexdigest()) for key in wanted}
 
 
 def _cover_periods_without_usage(

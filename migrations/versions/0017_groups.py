@@ -1,4 +1,8 @@
-"""Prices per group in plans."""
+"""Prices per group: the dimension that a component is priced by, and what each of its values came to."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0017"
 down_revision = "0016"
@@ -7,8 +11,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("price_components", sa.Column("group_by", sa.Text(), nullable=True))
+    op.create_check_constraint(
+        op.f("ck_price_components_groups_of_usage"), "price_components", "group_by IS NULL OR kind = 'usage'"
+    )
+    op.add_column("charge_positions", sa.Column("groups", postgresql.JSONB(), nullable=True))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("charge_positions", "groups")
+    op.drop_constraint(op.f("ck_price_components_groups_of_usage"), "price_components", type_="check")
+    op.drop_column("price_components", "group_by")

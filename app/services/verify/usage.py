@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from sqlalchemy import select
 
 from app.db import db
 from app.domain.aggregations import aggregations
+from app.domain.groups import NO_USAGE, Groups, Total
 from app.domain.money import plain, quantize
 from app.models import ChargePosition
 from app.services import archives
@@ -18,7 +18,6 @@ from app.services.rollups import PlaceKey, Tally
 from app.services.verify.checks import Findings, check, chunks, count_rows, stream
 
 ACCOUNTS_AT_ONCE = 500
-ZERO = Decimal(0)
 UNEVEN = [name for name, entry in aggregations.items() if not entry.adds]
 
 UNKEYED = """
@@ -122,7 +121,7 @@ def positions(findings: Findings, at: datetime) -> None:
                 findings.count("rollups without a price")
             else:
                 wanted.setdefault(place.key, Tally(place)).take(row)
-        sums = {key: (each.quantity, each.events) for key, each in wanted.items()}
+        sums = {key: each.whole for key, each in wanted.items()}
         _compare_positions(findings, sums, _positions_of(accounts))
 
 
@@ -134,26 +133,34 @@ def _positions_of(accounts: list[UUID]) -> Iterable[Any]:
         ChargePosition.period_start,
         ChargePosition.quantity,
         ChargePosition.events,
+        ChargePosition.groups,
     )
     return db.session.execute(select(*columns).where(ChargePosition.account_id.in_(accounts)))
 
 
-def _compare_positions(
-    findings: Findings, wanted: dict[PlaceKey, tuple[Decimal, int]], rows: Iterable[Any]
-) -> None:
+def _compare_positions(findings: Findings, wanted: dict[PlaceKey, Total], rows: Iterable[Any]) -> None:
     for row in rows:
         findings.count("positions")
         key = (row.subscription_id, row.component_id, row.period_start)
-        quantity, events = wanted.pop(key, (ZERO, 0))
-        if (row.quantity, row.events) != (quantity, events):
+        used = wanted.pop(key, NO_USAGE)
+        if (row.quantity, row.events) != (used.quantity, used.events):
             message = (
                 f"It holds {plain(row.quantity)} in {row.events} events, "
-                f"the rollups {plain(quantity)} in {events}."
+                f"the rollups {plain(used.quantity)} in {used.events}."
             )
             findings.add(f"position {row.id}", message)
-    for (subscription_id, component_id, period_start), (quantity, _) in wanted.items():
+        elif (row.groups or {}) != (used.groups or {}):
+            message = f"It holds {_told(row.groups)} by group, the rollups {_told(used.groups)}."
+            findings.add(f"position {row.id}", message)
+    for (subscription_id, component_id, period_start), used in wanted.items():
         where = f"component {component_id} of subscription {subscription_id}"
-        findings.add(where, f"{plain(quantity)} of the period from {period_start:%Y-%m-%d} has no position.")
+        findings.add(
+            where, f"{plain(used.quantity)} of the period from {period_start:%Y-%m-%d} has no position."
+        )
+
+
+def _told(groups: Groups | None) -> str:
+    return ", ".join(f"{value or 'none'}: {part[0]}" for value, part in sorted((groups or {}).items())) or "0"
 
 
 @check("charges", "Prepaid usage is charged at exactly its price")
@@ -171,7 +178,7 @@ def charges(findings: Findings, at: datetime) -> None:
             listed = tariffs.prices[position.component_id]
             price = coverage.priced(listed, position.period_start)
             place = Place(coverage, price, coverage.period_at(position.period_start))
-            due = place.charge(position.quantity, position.events).amount
+            due = place.charge(position).amount
             untouched = not position.quantity and not position.events and not position.charged_amount
             if position.charged_amount != due and not untouched:
                 charged = quantize(position.charged_amount, price.currency)
