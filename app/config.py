@@ -51,6 +51,7 @@ class Settings:
     event_retention_months: int = 12
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
+    approval_days: int = 7
     key_service: str = "local"
     master_key: tuple[str, ...] = ()
     kms_key_id: str = ""
@@ -134,6 +135,8 @@ class Settings:
             )
         if self.event_retention_months < 1:
             problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
+        if self.approval_days < 1:
+            problems.append("APPROVAL_DAYS must be 1 or more.")
         problems += self._problems_of_callers()
         if self.production:
             if len(self.secret_key) < 32:

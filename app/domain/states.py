@@ -57,6 +57,13 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "paused": ("ended",),
         "ended": (),
     },
+    "approval": {
+        "requested": ("approved", "refused", "withdrawn", "expired"),
+        "approved": (),
+        "refused": (),
+        "withdrawn": (),
+        "expired": (),
+    },
     "plan_version": {
         "draft": ("published",),
         "published": ("retired",),

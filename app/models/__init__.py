@@ -2,6 +2,7 @@
 module.
 """
 
+from app.models.approvals import Approval, ApprovalLimit
 from app.models.archives import EventArchive
 from app.models.audit import AuditRecord
 from app.models.contracts import (
@@ -32,6 +33,7 @@ from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Sub
 from app.models.simulations import SimulatedAccount, Simulation
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
+from app.models.verifications import Verification
 from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "AccountCredit",
     "ApiKey",
     "ApiKeySecret",
+    "Approval",
+    "ApprovalLimit",
     "AuditRecord",
     "BillingRun",
     "BillingRunItem",
@@ -83,6 +87,7 @@ __all__ = [
     "UsageRollup",
     "UsedNonce",
     "User",
+    "Verification",
     "Wallet",
     "WalletTransaction",
     "WebhookMessage",

@@ -11,6 +11,7 @@ from app.db import Base, db
 from app.ids import new_id
 from app.models import (
     Account,
+    Approval,
     AuditRecord,
     BillingRun,
     BillingRunItem,
@@ -36,6 +37,7 @@ from app.models import (
     UsageEvent,
     UsageRollup,
     UsedNonce,
+    Verification,
     Wallet,
     WebhookMessage,
 )
@@ -126,6 +128,7 @@ def make_world(number: int = 1) -> World:
         finished_at=AT,
     )
     factories.make_contract(account, subscription, number)
+    staff = users.create(f"desk{number}@otpless.example", role=Role.finance_admin, actor=factories.ACTOR)
     move = PlanMove(version=plan.versions[0], started_by="Test Person")
     add(
         position,
@@ -139,6 +142,16 @@ def make_world(number: int = 1) -> World:
             old_amount=Decimal(1000),
             new_amount=Decimal(900),
             difference=Decimal(-100),
+        ),
+        Approval(
+            operation="credit",
+            wallet=wallet,
+            amount=Decimal(60000),
+            currency="INR",
+            reason="Goodwill",
+            requested_by_id=staff.id,
+            requested_by="Test Person",
+            expires_at=AT + timedelta(days=7),
         ),
         move,
         PlanMoveItem(move=move, subscription=subscription, from_version=plan.versions[0]),
@@ -302,6 +315,7 @@ def machinery_rows(number: int) -> list[Base]:
             succeeded=True,
             detail={"postings": 4},
         ),
+        Verification(status="done", started_by="Test Person", finished_at=AT, checks=1, done=1, report={}),
         AuditRecord(
             at=AT,
             actor_kind="system",

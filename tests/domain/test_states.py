@@ -7,6 +7,7 @@ import pytest
 
 from app.domain.errors import IllegalMove
 from app.domain.states import MOVES, allowed, move
+from app.models.approvals import ApprovalStatus
 from app.models.holds import HoldState
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
@@ -21,6 +22,7 @@ STORED: dict[str, type[StrEnum]] = {
     "payment": PaymentStatus,
     "subscription": SubscriptionStatus,
     "plan_version": VersionStatus,
+    "approval": ApprovalStatus,
 }
 
 
