@@ -19,6 +19,8 @@ from flask import current_app
 from app.domain.buckets import read_limits
 
 MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
+PART = re.compile(r"1|0(\.[0-9]{1,4})?")
+MINUTES = re.compile(r"[1-9][0-9]{0,5}")
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -33,6 +35,7 @@ class Settings:
 
     environment: str = "development"
     database_url: str = ""
+    owner_database_url: str = ""
     redis_url: str = ""
     secret_key: str = ""
     data_dir: Path = Path("var")
@@ -52,6 +55,8 @@ class Settings:
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
     approval_days: int = 7
+    low_balance_levels: tuple[str, ...] = ("1", "0.5", "0")
+    auto_top_up_retry_minutes: tuple[str, ...] = ("15", "60", "360", "1440")
     key_service: str = "local"
     master_key: tuple[str, ...] = ()
     kms_key_id: str = ""
@@ -138,6 +143,7 @@ class Settings:
         if self.approval_days < 1:
             problems.append("APPROVAL_DAYS must be 1 or more.")
         problems += self._problems_of_callers()
+        problems += self._problems_of_wallets()
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
@@ -149,6 +155,14 @@ class Settings:
                 problems.append(
                     "TRUSTED_HOSTS is not set: name the hosts that this installation answers for."
                 )
+        return problems
+
+    def _problems_of_wallets(self) -> list[str]:
+        problems = []
+        if not all(PART.fullmatch(part) for part in self.low_balance_levels):
+            problems.append("LOW_BALANCE_LEVELS: write parts of the threshold from 0 to 1, such as 1,0.5,0.")
+        if not all(MINUTES.fullmatch(pause) for pause in self.auto_top_up_retry_minutes):
+            problems.append("AUTO_TOP_UP_RETRY_MINUTES: write whole minutes, such as 15,60,360,1440.")
         return problems
 
     def _problems_of_callers(self) -> list[str]:

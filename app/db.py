@@ -72,6 +72,11 @@ class Base(DeclarativeBase):
     )
 
 
+def psycopg_url(url: str) -> str:
+    """Return the address of a database as SQLAlchemy needs it to speak through psycopg."""
+    return url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 _bound: Connection | None = None
 
 

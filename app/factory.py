@@ -12,7 +12,7 @@ import admin_views
 import app.models  # noqa: F401  (maps every table before the first query)
 from app import api, auth, cli, logs, portal, web
 from app.config import Settings
-from app.db import db
+from app.db import db, psycopg_url
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -48,9 +48,7 @@ def flask_config(settings: Settings) -> dict[str, Any]:
     )
     return {
         "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url.replace("postgres://", "postgresql://", 1).replace(
-            "postgresql://", "postgresql+psycopg://", 1
-        ),
+        "SQLALCHEMY_DATABASE_URI": psycopg_url(settings.database_url),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_size": settings.database_pool_size,
             "max_overflow": 4,

@@ -123,7 +123,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, Any]:
         settings = replace(stack.settings, development_sign_in=True, rate_limits=options.rate_limits)
         stack = replace(stack, settings=settings)
         if not kept.exists():
-            made = fill(settings.database_url, options.events, options.accounts, FILLED_DAYS)
+            made = fill(settings.owner_database_url, options.events, options.accounts, FILLED_DAYS)
             kept.write_text(json.dumps({**made, "accounts": options.accounts}))
         filled = json.loads(kept.read_text())
         app = create_app(stack.settings)

@@ -119,7 +119,7 @@ def measure(accounts: int, data: Path) -> dict[str, Any]:
     """Return all figures of one run."""
     with open_stack(data, prepared=True) as stack, create_app(stack.settings).app_context():
         draft = prepare(accounts)
-        rollups = fill(stack.stores.database_url)
+        rollups = fill(stack.stores.owner_url)
         reading = read_grouped()
         seconds, compared = simulate(draft)
         db.session.remove()

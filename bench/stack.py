@@ -54,6 +54,7 @@ def open_stack(
         stores.start()
         settings = replace(
             Settings(database_url=stores.database_url, redis_url=stores.redis_url, data_dir=data),
+            owner_database_url=stores.owner_url,
             secret_key="for the bench only, 32 characters",
             log_level="WARNING",
         )

@@ -1,9 +1,16 @@
-"""Alembic's environment: migrate the application's own database, one transaction a revision."""
+"""Alembic's environment: migrate the application's own database as the owner of its tables, one transaction a
+revision, and give the runtime role its rights.
+"""
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.schema import SchemaItem
+
+from app import rights
+from app.config import current_settings
+from app.db import psycopg_url
 
 database = current_app.extensions["migrate"].db
 
@@ -21,6 +28,16 @@ def list_partitions(connection: Connection) -> set[str]:
 
 
 with database.engine.connect() as connection:
+    runtime = connection.scalar(text("SELECT current_user"))
+owner_url = current_settings().owner_database_url
+options = {"options": "-c timezone=UTC -c lock_timeout=5000", "application_name": "otpless-billing upgrade"}
+owner = (
+    create_engine(psycopg_url(owner_url), poolclass=NullPool, connect_args=options)
+    if owner_url
+    else database.engine
+)
+
+with owner.connect() as connection:
     partitions = list_partitions(connection)
     connection.rollback()
     context.configure(
@@ -34,3 +51,5 @@ with database.engine.connect() as connection:
         # Two starts at once: the second waits and finds nothing left to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(7310041)"))
         context.run_migrations()
+    rights.give(connection, runtime)
+    connection.commit()

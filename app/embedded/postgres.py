@@ -20,7 +20,9 @@ from app.embedded.processes import kill_all, last_lines, wait_until
 
 OLDEST_MAJOR = 15
 SYSTEM = Path("/usr/lib/postgresql")
+# The owner makes the tables, the runtime works with them and owns none (docs/adr/0012).
 OWNER = "otpless"
+RUNTIME = "otpless_app"
 SUPERUSER = "postgres"
 INITDB_OPTIONS = ("--auth=trust", "--encoding=UTF8", f"--username={SUPERUSER}", "--no-instructions")
 
@@ -117,15 +119,17 @@ class Postgres:
         return True
 
     def create_database(self) -> bool:
-        """Create the product's role and database where they are missing; True when the database is new.
+        """Create the product's roles and database where they are missing; True when the database is new.
 
-        The role owns the database and may make others, but is no superuser: the product runs as it would
-        elsewhere.
+        The owner may make other databases and the runtime nothing, and neither is a superuser: the product
+        runs as it would elsewhere. The rights of the runtime come with the migrations (`app/rights.py`).
         """
         with psycopg.connect(self.url("postgres", SUPERUSER), autocommit=True) as connection:
             owner = sql.Identifier(OWNER)
-            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [OWNER]).fetchone():
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE").format(owner))
+            for role, rights in ((OWNER, "CREATEDB CREATEROLE"), (RUNTIME, "NOINHERIT")):
+                if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                    made = sql.SQL("CREATE ROLE {} LOGIN ").format(sql.Identifier(role)) + sql.SQL(rights)
+                    connection.execute(made)
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [OWNER]).fetchone():
                 return False
             connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(owner))

@@ -23,9 +23,13 @@ OWN_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The two data stores of one data directory: those of the given addresses, embedded ones for the rest."""
+    """The two data stores of one data directory: those of the given addresses, embedded ones for the rest.
+
+    `database_url` is what the product signs in by, `owner_url` what the migrations do.
+    """
 
     database_url: str
+    owner_url: str
     redis_url: str
     postgres: Postgres | None
     redis: Redis | None
@@ -65,13 +69,14 @@ class Stores:
 def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True) -> Iterator[Stores]:
     """Yield the stores of `data`, not yet started; at the end they are stopped and their sockets are gone.
 
-    `DATABASE_URL` and `REDIS_URL` in `environ` name servers of one's own, which are neither started nor
-    stopped.
+    `DATABASE_URL` (with `OWNER_DATABASE_URL`, where another role owns the tables) and `REDIS_URL` in
+    `environ` name servers of one's own, which are neither started nor stopped.
 
     Raises:
         CannotStart: a binary is missing, or there is no account to run as.
     """
     database_url, redis_url = environ.get("DATABASE_URL", ""), environ.get("REDIS_URL", "")
+    owner_url = environ.get("OWNER_DATABASE_URL") or database_url
     logs = data / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     account = choose_account(data / "store" if (data / "store").is_symlink() else data / "pg")
@@ -86,10 +91,10 @@ def open_stores(data: Path, environ: Mapping[str, str], *, durable: bool = True)
         if not database_url:
             binaries = postgres.find_binaries(account)
             pg = Postgres(binaries, store / "pg", sockets, logs / "postgres.log", account, durable)
-            database_url = pg.url()
+            database_url, owner_url = pg.url(user=postgres.RUNTIME), pg.url()
             # SIGINT is PostgreSQL's fast shutdown: sessions end, everything is written, the server stops
             children.append(_child("postgres", pg, signal.SIGINT))
-        stores = Stores(database_url, redis_url, pg, valkey, tuple(children))
+        stores = Stores(database_url, owner_url, redis_url, pg, valkey, tuple(children))
         try:
             yield stores
         finally:

@@ -54,8 +54,9 @@ class Supervisor:
         say("Starting PostgreSQL and Redis" if self.stores.children else "Using DATABASE_URL and REDIS_URL")
         self._follow([*self.stores.children])
         self.stores.start()
-        self.house.announce({**self._announced(environment), "sockets": self._sockets()})
-        self._step("Bringing the tables up to date", "migrate", self.program.migrate, environment)
+        as_owner = {**environment, "OWNER_DATABASE_URL": self.stores.owner_url}
+        self.house.announce({**self._announced(as_owner), "sockets": self._sockets()})
+        self._step("Bringing the tables up to date", "migrate", self.program.migrate, as_owner)
         self._seed_once(environment)
         self._start_children(environment)
         self._wait_until_ready()
@@ -180,7 +181,7 @@ class Supervisor:
         }
         if self.options.host in LOOPBACK and not os.environ.get("AUTH0_DOMAIN"):
             known["DEVELOPMENT_SIGN_IN"] = "true"
-        given = {key: value for key, value in os.environ.items() if value != ""}
+        given = {key: value for key, value in os.environ.items() if value and key != "OWNER_DATABASE_URL"}
         return {
             **known,
             **given,
@@ -192,7 +193,7 @@ class Supervisor:
 
     def _announced(self, environment: dict[str, str]) -> dict[str, str]:
         names = (
-            *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL"),
+            *("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL"),
             *("SANDBOX_URL", "SANDBOX_PUBLIC_URL", "DEVELOPMENT_SIGN_IN"),
         )
         return {name: environment[name] for name in names if name in environment}

@@ -144,12 +144,11 @@ def detach(archive: EventArchive, *, at: datetime, actor: Actor) -> None:
         if row.status is not ArchiveStatus.written:
             return
         db.session.execute(text("SET LOCAL statement_timeout = 0"))
-        table = tables.table_of(row.month)
-        tables.freeze(table)
-        if tables.count(table) != row.rows:
+        tables.freeze(row.month)
+        if tables.count(tables.table_of(row.month)) != row.rows:
             row.status = ArchiveStatus.pending
             return
-        tables.detach(table, tables.parked_table_of(row.month, row.sequence))
+        tables.detach(row.month, row.sequence)
         row.status, row.archived_at, row.error = ArchiveStatus.archived, at, None
         summary = f"{row.rows:,} events of {row.month} were archived"
         after = {"rows": row.rows, "size": row.size, "file": row.file_key, "sha256": _hex(row)}
@@ -162,7 +161,7 @@ def drop(archive: EventArchive, *, at: datetime) -> None:
     """Drop the detached partition, if it is there still."""
 
     def step() -> None:
-        tables.drop(tables.parked_table_of(archive.month, archive.sequence))
+        tables.drop(archive.month, archive.sequence)
         (row,) = lock(EventArchive, [archive.id])
         row.dropped_at = row.dropped_at or at
 

@@ -5,6 +5,9 @@ that says where the events are, so that events in the table and events in files 
 a kill leaves no half-detached partition. Its price is an exclusive lock on `usage_events` for a few
 milliseconds. Ingest does not queue behind it: it is asked for only while no long query holds the table, for a
 twentieth of a second, and again later.
+
+The tables belong to the owner's role of the database and not to ours: what changes them are functions of the
+owner (migration 0019), which take a month and the number of its archive.
 """
 
 import random
@@ -125,13 +128,14 @@ def count(table: str) -> int:
     return int(db.session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)  # noqa: S608
 
 
-def freeze(table: str) -> None:
+def freeze(month: str) -> None:
     """Let nobody write into one partition until the transaction ends; reading and all other months go on."""
-    db.session.execute(text(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))
+    db.session.execute(text("SELECT freeze_usage_partition(:month)"), {"month": month})
 
 
-def detach(table: str, parked: str) -> None:
-    """Take a frozen partition off `usage_events` and give it another name, in the open transaction.
+def detach(month: str, sequence: int) -> None:
+    """Take a frozen partition, whose archive is written, off `usage_events` and give it another name
+    (`parked_table_of`), in the open transaction.
 
     Raises:
         MonthInUse: a long query kept the table for all attempts; the partition is as it was.
@@ -139,17 +143,17 @@ def detach(table: str, parked: str) -> None:
     for attempt in range(LOCK_ATTEMPTS):
         if attempt:
             time.sleep(random.randint(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS) / 1000)
-        if not db.session.scalar(HELD_LONG) and _detached(table, parked):
+        if not db.session.scalar(HELD_LONG) and _detached(month, sequence):
             return
     raise MonthInUse("usage_events is read without a pause. The month is archived later.")
 
 
-def _detached(table: str, parked: str) -> bool:
+def _detached(month: str, sequence: int) -> bool:
     try:
         with db.session.begin_nested():
             db.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            db.session.execute(text(f"ALTER TABLE usage_events DETACH PARTITION {table}"))
-            db.session.execute(text(f"ALTER TABLE {table} RENAME TO {parked}"))
+            detached = text("SELECT detach_usage_partition(:month, :sequence)")
+            db.session.execute(detached, {"month": month, "sequence": sequence})
     except OperationalError as error:
         if isinstance(error.orig, LockNotAvailable):
             return False
@@ -157,6 +161,7 @@ def _detached(table: str, parked: str) -> bool:
     return True
 
 
-def drop(parked: str) -> None:
-    """Drop a detached partition; one that is gone already is well."""
-    db.session.execute(text(f"DROP TABLE IF EXISTS {parked}"))
+def drop(month: str, sequence: int) -> None:
+    """Drop a detached partition, whose archive is complete; one that is gone already is well."""
+    dropped = text("SELECT drop_usage_partition(:month, :sequence)")
+    db.session.execute(dropped, {"month": month, "sequence": sequence})

@@ -32,15 +32,34 @@ def test_the_commit_that_was_acknowledged_is_on_disk(place: Path) -> None:
     assert values == [("on",), ("on",), ("on",), ("",), ("UTC",)]
 
 
-def test_the_product_is_no_superuser_and_owns_its_database(place: Path) -> None:
+WHO_AM_I = """
+    SELECT rolname, rolsuper, rolcreatedb, pg_get_userbyid(datdba), datcollate
+    FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+"""
+
+
+def test_neither_role_of_the_product_is_a_superuser_and_the_runtime_owns_nothing(place: Path) -> None:
     with open_stores(place / "var", {}) as stores:
         stores.start()
         with psycopg.connect(stores.database_url) as connection:
-            found = connection.execute(
-                "SELECT rolname, rolsuper, pg_get_userbyid(datdba), datcollate "
-                "FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()"
-            ).fetchone()
-    assert found == ("otpless", False, "otpless", "C.UTF-8")
+            runtime = connection.execute(WHO_AM_I).fetchone()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("CREATE TABLE mine (id int)")
+        with psycopg.connect(stores.owner_url) as connection:
+            owner = connection.execute(WHO_AM_I).fetchone()
+    assert runtime == ("otpless_app", False, False, "otpless", "C.UTF-8")
+    assert owner == ("otpless", False, True, "otpless", "C.UTF-8")
+
+
+def test_a_data_directory_of_an_earlier_version_gets_its_runtime_role(place: Path) -> None:
+    with open_stores(place / "var", {}) as stores:
+        stores.start()
+        assert stores.postgres is not None
+        with psycopg.connect(stores.postgres.url("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute("DROP ROLE otpless_app")
+        assert stores.postgres.create_database() is False
+        with psycopg.connect(stores.database_url) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == ("otpless_app",)
 
 
 def test_servers_of_ones_own_are_neither_started_nor_stopped(place: Path) -> None:

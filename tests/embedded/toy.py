@@ -49,8 +49,9 @@ def run(part: str, arguments: list[str]) -> None:
     """Be one part of the product."""
     url = os.environ["DATABASE_URL"]
     if part == "migrate":
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(os.environ["OWNER_DATABASE_URL"]) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS seeds (at text)")
+            connection.execute("GRANT SELECT, INSERT ON seeds TO PUBLIC")
     elif part == "seed":
         with psycopg.connect(url) as connection:
             connection.execute("INSERT INTO seeds VALUES (now()::text)")

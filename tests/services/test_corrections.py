@@ -19,6 +19,7 @@ from app.services import corrections, events
 from app.services.corrections import amend, cancel
 from tests.factories import ACTOR, make_account, make_metric
 from tests.services.metered import NOON, meter
+from tests.services.tampering import owning
 
 BY: dict[str, Any] = {"actor": ACTOR, "at": NOON}
 
@@ -272,7 +273,7 @@ def test_a_correction_is_as_append_only_as_the_event(
     made = cancel(account, "e", reason="Sent twice", **BY)
     session.flush()
     for act in ("UPDATE event_corrections SET reason = 'x'", "DELETE FROM event_corrections"):
-        with pytest.raises(DBAPIError, match="append-only"), session.begin_nested():
+        with owning(session), pytest.raises(DBAPIError, match="append-only"), session.begin_nested():
             session.connection().exec_driver_sql(act)
     session.refresh(made)
     assert made.reason == "Sent twice"

@@ -13,6 +13,7 @@ from app.models.wallets import Book, TransactionKind
 from app.services import ledger, wallets
 from tests.factories import ACTOR, make_wallet
 from tests.services.metered import NOON
+from tests.services.tampering import owning
 
 SAID = {"at": NOON, "actor": "Test", "reason": "Because"}
 ADD_SIDE = """
@@ -67,8 +68,10 @@ def test_a_journal_without_sides_is_refused_at_commit(session: Session, wallet: 
 @pytest.mark.parametrize(
     "change", ["UPDATE {} SET currency = currency", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
 )
-def test_the_ledger_is_append_only(session: Session, wallet: Wallet, table: str, change: str) -> None:
-    with pytest.raises(IntegrityError, match="is append-only"), session.begin_nested():
+def test_the_ledger_is_append_only_even_for_its_owner(
+    session: Session, wallet: Wallet, table: str, change: str
+) -> None:
+    with owning(session), pytest.raises(IntegrityError, match="is append-only"), session.begin_nested():
         session.execute(text(change.format(table)))
     assert len(session.scalars(select(Posting)).all()) == 2
 

@@ -59,7 +59,7 @@ def test_two_subscriptions_to_one_plan_at_a_time_are_named(
     session: Session, segments: tuple[Subscription, Subscription, Invoice]
 ) -> None:
     first, second, _ = segments
-    session.execute(text("ALTER TABLE subscriptions DROP CONSTRAINT ex_subscriptions_one_at_a_time"))
+    power(session, "ALTER TABLE subscriptions DROP CONSTRAINT ex_subscriptions_one_at_a_time")
     rival = make.make_subscription(first.account, second.plan)
     session.flush()
     assert check("segments") == {"segments": [f"subscription {rival.id}"]}

@@ -52,8 +52,8 @@ class OwnDatabase:
                 db.engine.dispose()
 
     def connect(self) -> psycopg.Connection:
-        """Return a bare connection in autocommit mode; use it as a context manager."""
-        return psycopg.connect(self.url, autocommit=True)
+        """Return a bare connection of the tables' owner in autocommit mode; use it as a context manager."""
+        return psycopg.connect(self.settings.owner_database_url, autocommit=True)
 
     def start(self, name: str, *command: str, extra: Mapping[str, str] | None = None) -> Child:
         """Start `python command…` on this database; it ends with the test, if not before."""
@@ -130,7 +130,7 @@ def own_database(
     own = OwnDatabase(
         replace(
             settings,
-            database_url=servers.clone(name),
+            **servers.clone(name),
             redis_url=servers.redis_url_of(2 + 2 * worker_number),
             data_dir=tmp_path / "data",
         )

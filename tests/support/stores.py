@@ -1,9 +1,10 @@
 """A real PostgreSQL and a real Redis for the whole session, and a database made by the migrations for each
 worker.
 
-The servers are embedded ones unless DATABASE_URL and REDIS_URL name others. With xdist the controller starts
-them before its workers. The schema is made once, in a template that each worker and each test with processes
-of its own clones.
+The servers are embedded ones unless DATABASE_URL (with OWNER_DATABASE_URL) and REDIS_URL name others. The
+tests sign in as the runtime role, which owns nothing; the owner makes their databases. With xdist the
+controller starts them before its workers. The schema is made once, in a template that each worker and each
+test with processes of its own clones.
 """
 
 import json
@@ -12,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import flask_migrate
@@ -23,6 +24,7 @@ from redis import Redis
 
 from app.config import Settings
 from app.db import db
+from app.embedded.postgres import OWNER, RUNTIME, SUPERUSER, Postgres
 from app.embedded.processes import wait_until
 from app.embedded.stores import open_stores
 from app.factory import create_app
@@ -38,6 +40,7 @@ class Servers:
     """The addresses of both servers; `prefix` begins the name of every database that this session makes."""
 
     database_url: str
+    owner_url: str
     redis_url: str
     prefix: str
 
@@ -46,10 +49,12 @@ class Servers:
         """The name of the database that the migrations made."""
         return f"{self.prefix}_template"
 
-    def url_of(self, database: str) -> str:
-        """Return the address of another database on the same server."""
-        address, _, options = self.database_url.partition("?")
-        return f"{address.rpartition('/')[0]}/{database}" + (f"?{options}" if options else "")
+    def at(self, database: str) -> dict[str, str]:
+        """Return the settings that name another database on the same server, for both roles."""
+        return {
+            "database_url": _another(self.database_url, database),
+            "owner_database_url": _another(self.owner_url, database),
+        }
 
     def redis_url_of(self, number: int) -> str:
         """Return the address of Redis database `number`."""
@@ -60,12 +65,12 @@ class Servers:
     @contextmanager
     def administer(self) -> Iterator[psycopg.Connection]:
         """Yield a connection that can create and drop databases."""
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
+        with psycopg.connect(self.owner_url, autocommit=True) as connection:
             yield connection
 
-    def clone(self, name: str) -> str:
-        """Create a database from the template, in the place of an older one of that name, and return its
-        address.
+    def clone(self, name: str) -> dict[str, str]:
+        """Create a database from the template, in the place of an older one of that name, and return the
+        settings that name it.
         """
         self.make_template_once()
         self.drop(name)
@@ -75,7 +80,7 @@ class Servers:
                     sql.Identifier(name), sql.Identifier(self.template)
                 )
             )
-        return self.url_of(name)
+        return self.at(name)
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected; a vacuum in it, which we may not end, is waited for."""
@@ -104,7 +109,7 @@ class Servers:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(half_made))
             )
-            migrate(replace(test_settings(), database_url=self.url_of(half_made), redis_url=self.redis_url))
+            migrate(replace(test_settings(), **self.at(half_made), redis_url=self.redis_url))
             connection.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
                     sql.Identifier(half_made), sql.Identifier(self.template)
@@ -119,6 +124,11 @@ class Servers:
             )
             for (name,) in names.fetchall():
                 self.drop(name)
+
+
+def _another(url: str, database: str) -> str:
+    address, _, options = url.partition("?")
+    return f"{address.rpartition('/')[0]}/{database}" + (f"?{options}" if options else "")
 
 
 def test_settings() -> Settings:
@@ -152,11 +162,20 @@ def start_servers() -> Servers:
     data.chmod(0o711)
     stores = _opened.enter_context(open_stores(data, os.environ, durable=False))
     stores.start()
-    servers = Servers(stores.database_url, stores.redis_url, f"otpless_test_{os.getpid()}")
+    servers = Servers(stores.database_url, stores.owner_url, stores.redis_url, f"otpless_test_{os.getpid()}")
     if stores.postgres is None:
         _opened.callback(servers.drop_all)
-    os.environ[ANNOUNCED] = json.dumps([servers.database_url, servers.redis_url, servers.prefix])
+    else:
+        _let_tests_become_the_owner(stores.postgres)
+    os.environ[ANNOUNCED] = json.dumps(astuple(servers))
     return servers
+
+
+def _let_tests_become_the_owner(server: Postgres) -> None:
+    """Allow `SET ROLE` to the owner, whose rights the runtime role does not have until it says so: for the
+    tests that tamper."""
+    with psycopg.connect(server.url("postgres", SUPERUSER), autocommit=True) as connection:
+        connection.execute(f"GRANT {OWNER} TO {RUNTIME}")
 
 
 def _remove(data: Path) -> None:
@@ -198,7 +217,7 @@ def settings(servers: Servers, worker_number: int, tmp_path_factory: pytest.Temp
     """The settings of this worker: its own database and its own Redis database."""
     return replace(
         test_settings(),
-        database_url=servers.clone(f"{servers.prefix}_{worker_number}"),
+        **servers.clone(f"{servers.prefix}_{worker_number}"),
         redis_url=servers.redis_url_of(1 + 2 * worker_number),
         data_dir=tmp_path_factory.mktemp("data"),
     )
