@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import select
 
 from app import clock
+from app.api.approvals import approval_resource
 from app.api.body import UNSET, Body, CurrencyCode, Meta, Page, Text, UnsetType, given
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
@@ -20,8 +21,8 @@ from app.db import db
 from app.domain.money import parse_money
 from app.errors import GatewayRefused, Invalid, NotFound
 from app.gateways.payments import open_gateway, payment_gateways
-from app.models import Wallet, WalletTransaction
-from app.services import payments, wallet_limits, wallets
+from app.models import Approval, Wallet, WalletTransaction
+from app.services import approvals, payments, wallet_limits, wallets
 from app.services.movements import available_in
 
 blueprint = Blueprint("wallets", __name__)
@@ -131,40 +132,40 @@ def list_transactions(wallet_id: UUID, query: Page) -> Response:
 @blueprint.post("/wallets/<uuid:wallet_id>/credits")
 @guard("wallets", "write")
 @idempotent
-@endpoint("Credit a wallet", body=Movement, answers="wallet_transaction", status=201)
+@endpoint("Credit a wallet", body=Movement, answers="wallet_transaction", status=201, also=(202,))
 def credit(wallet_id: UUID, body: Movement) -> Response:
-    """Money that nobody paid. What usage owes is paid from it at once."""
+    """Money that nobody paid. What usage owes is paid from it at once. 202 with the `approval` that it waits
+    for, where a person asks for more than one person alone may move."""
     wallet = _get(wallet_id)
     need_staff("Crediting")
-    made = wallets.credit(wallet, _amount(body.amount), **_told(body, "Credit"))
-    return success(_transaction(made), 201)
+    return _moved(approvals.ask("credit", wallet, _amount(body.amount), **_told(body, "Credit")))
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/debits")
 @guard("wallets", "write")
 @idempotent
-@endpoint("Debit a wallet", body=Movement, answers="wallet_transaction", status=201)
+@endpoint("Debit a wallet", body=Movement, answers="wallet_transaction", status=201, also=(202,))
 def debit(wallet_id: UUID, body: Movement) -> Response:
-    """409 `insufficient_funds`, and nothing written, where less is available."""
+    """409 `insufficient_funds`, and nothing written, where less is available. 202 as for a credit."""
     wallet = _get(wallet_id)
     need_staff("Debiting")
-    made = wallets.debit(wallet, _amount(body.amount), **_told(body, "Debit"))
-    return success(_transaction(made), 201)
+    return _moved(approvals.ask("debit", wallet, _amount(body.amount), **_told(body, "Debit")))
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/transactions/<uuid:transaction_id>/reverse")
 @guard("wallets", "write")
 @idempotent
-@endpoint("Reverse a transaction", body=Reversal, answers="wallet_transaction", status=201)
+@endpoint("Reverse a transaction", body=Reversal, answers="wallet_transaction", status=201, also=(202,))
 def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
-    """The transaction stays, marked as reversed; the answer is the new one that takes its money back."""
+    """The transaction stays, marked as reversed; the answer is the new one that takes its money back. 202 as
+    for a credit."""
     wallet = _get(wallet_id)
     need_staff("Reversing")
     original = db.session.get(WalletTransaction, transaction_id)
     if original is None or original.wallet_id != wallet.id:
         raise NotFound("There is no such transaction.")
-    made = wallets.reverse(original, at=clock.now(), actor=current_actor(), reason=body.reason)
-    return success(_transaction(made), 201)
+    made = approvals.ask_reversal(original, at=clock.now(), actor=current_actor(), reason=body.reason)
+    return _moved(made)
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/top-ups")
@@ -207,6 +208,12 @@ def _told(body: Movement, otherwise: str) -> dict[str, Any]:
         "reason": body.reason or f"{otherwise} by {actor.label}",
         "reference": body.reference,
     }
+
+
+def _moved(made: WalletTransaction | Approval) -> Response:
+    if isinstance(made, Approval):
+        return success(approval_resource(made), 202)
+    return success(_transaction(made), 201)
 
 
 def _first_gateway() -> str:
