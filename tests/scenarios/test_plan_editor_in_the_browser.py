@@ -1,6 +1,10 @@
-"""A person from finance builds a graduated plan without JSON, sees what it costs while typing, publishes it
-and puts an account on it.
+"""A person from finance builds a graduated plan without JSON, sees what it costs while typing, publishes it,
+puts an account on it, and tries the next version on the usage of past months before anybody gets it.
 """
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, expect
@@ -13,7 +17,9 @@ from app.permissions import Role
 from app.services import components
 from tests.auth.people import make_user
 from tests.factories import make_account, make_metric, make_plan, per_unit
+from tests.scenarios import trying_a_version as trying
 from tests.support.browser import LiveServer
+from tests.support.own import OwnDatabase
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -21,10 +27,17 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture
+def own_database(own_database: OwnDatabase) -> OwnDatabase:
+    """A database whose API takes usage of the last hundred days."""
+    own_database.settings = replace(own_database.settings, event_max_age_days=100)
+    return own_database
+
+
+@pytest.fixture
 def office(live_server: LiveServer, page: Page) -> LiveServer:
     """A back office with a metric, a draft and an account; a finance admin is signed in."""
     with live_server.database.app(), transaction():
-        metric = make_metric("auth.otp", name="One-time passwords", unit="message")
+        metric = make_metric("auth.otp", name="One-time passwords", unit="message", aggregation="sum")
         make_plan("starter", name="Starter", components=[per_unit(metric, "0.25")], publish=False)
         make_account(external_id="kaveri", name="Kaveri Foods")
         make_user(Role.finance_admin, name="Meera Iyer")
@@ -46,7 +59,11 @@ def open_editor(office: LiveServer, page: Page, plan: str) -> None:
     page.get_by_role("link", name="Edit prices of version 1").click()
 
 
-def test_a_graduated_plan_is_built_quoted_published_and_sold(office: LiveServer, page: Page) -> None:
+def test_a_graduated_plan_is_built_published_sold_and_its_next_version_simulated(
+    office: LiveServer, page: Page, tmp_path: Path
+) -> None:
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(f"{office.url}/admin/plans/new/")
     page.get_by_label("Code").fill("growth")
     page.get_by_label("Name").fill("Growth")
@@ -86,13 +103,19 @@ def test_a_graduated_plan_is_built_quoted_published_and_sold(office: LiveServer,
     expect(page.get_by_text("New subscriptions get growth v1 from")).to_be_visible()
     page.get_by_role("button", name="Publish version 1").click()
     expect(page.get_by_text("Publish: done.")).to_be_visible()
-    subscribe(office, page)
+    first, last = trying.months()
+    subscribe(office, page, first)
     check_what_is_sold(office)
+    trying.send_usage(office, first, last)
     draft_the_next_version(office, page)
+    trying.simulate(office, page, f"{first:%Y-%m}", f"{last:%Y-%m}")
+    trying.check_the_result(page)
+    trying.check_the_sheet(page, f"{first:%Y-%m}", f"{last:%Y-%m}", tmp_path / "sheet.csv")
+    assert errors == []
 
 
-def subscribe(office: LiveServer, page: Page) -> None:
-    """Put the account on the plan from its page."""
+def subscribe(office: LiveServer, page: Page, first: date) -> None:
+    """Put the account on the plan from its page, since a day that is past."""
     page.goto(f"{office.url}/admin/accounts/")
     page.locator("tbody .row-link").first.click()
     page.get_by_role("link", name="Put on a plan").click()
@@ -100,6 +123,7 @@ def subscribe(office: LiveServer, page: Page) -> None:
     page.get_by_role("combobox", name="Plan").focus()
     page.keyboard.type("gro")
     page.get_by_role("option", name="Growth").click()
+    page.get_by_label("First day").fill(first.isoformat())
     page.get_by_role("button", name="Put on a plan").click()
     expect(page.get_by_text("Put on a plan: done.")).to_be_visible()
 
@@ -113,8 +137,11 @@ def draft_the_next_version(office: LiveServer, page: Page) -> None:
     page.get_by_role("link", name="Edit prices of version 2").click()
     page.get_by_label("Tier 2: Price per unit").fill("0.28")
     expect(total(page)).to_have_text("₹1,301.00")
+    page.get_by_label("Tier 1: Price per unit").fill("0.40")
+    expect(total(page)).to_have_text("₹1,291.00")
     page.get_by_role("link", name="Review and publish").click()
-    expect(page.get_by_text("1 subscription of this plan stays on the version of today")).to_be_visible()
+    expect(page.get_by_text("3 subscriptions of this plan stay on the version of today")).to_be_visible()
+    expect(page.get_by_role("row", name="Tier 1")).to_contain_text("Up to 100: 0.4 per unit")
     expect(page.get_by_role("row", name="Tier 2")).to_contain_text("Then: 0.25 per unit")
     expect(page.get_by_role("row", name="Tier 2")).to_contain_text("Then: 0.28 per unit")
     page.get_by_role("link", name="Simulate first").click()
