@@ -45,6 +45,7 @@ def charge_usage(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime)
     nothing. A sum below zero is given back, first against what is owed. The balance falling below the
     wallet's threshold is noted once per crossing.
     """
+    movements.lapse(list(charges), at)
     moves, before = [], {wallet.id: wallet.balance - wallet.held for wallet in charges}
     for wallet, items in charges.items():
         total = quantize(sum((item.amount for item in items), ZERO), wallet.currency)

@@ -11,20 +11,29 @@ from app.db import db
 from app.domain.ledger import available
 from app.domain.states import move
 from app.ids import new_id
-from app.models import Wallet, WalletTransaction
+from app.models import Grant, Wallet, WalletTransaction
+from app.models.grants import GrantKind
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
-from app.services import ledger
+from app.services import grant_uses, ledger
 from app.services.bulk import insert_rows
+from app.services.grant_uses import Flow
 from app.services.ledger import Posted
 
 METERING = Actor.system("metering")
+EXPIRY = Actor.system("grants")
+# Where granted money came from; what lapses of purchased credit stays with us, and is no usage delivered.
+GIVEN_FROM = {GrantKind.promotional: Book.promotion, GrantKind.purchased: Book.cash}
+LAPSES_TO = {GrantKind.promotional: Book.promotion, GrantKind.purchased: Book.adjustment}
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A movement to be made; `sides` as in `ledger.Entry`, those of zero being left out."""
+    """A movement to be made; `sides` as in `ledger.Entry`, those of zero being left out.
+
+    `grant` is the grant whose own money is taken out; any other money comes as `grant_uses` says.
+    """
 
     kind: TransactionKind
     wallet: Wallet
@@ -34,6 +43,7 @@ class Move:
     reference: str | None = None
     explanation: Sequence[dict[str, str]] = ()
     reverses: WalletTransaction | None = None
+    grant: Grant | None = None
 
 
 def available_in(wallet: Wallet) -> Decimal:
@@ -41,8 +51,23 @@ def available_in(wallet: Wallet) -> Decimal:
     return available(wallet.balance, wallet.held, wallet.overdraft_limit)
 
 
+def lapse(wallets: Sequence[Wallet], at: datetime) -> int:
+    """Take out of wallets what is left of grants that are over, and return how many there were.
+
+    The wallets are locked by the caller. Whoever is about to ask what a wallet has available calls this; one
+    without grants costs nothing. What a hold holds of a grant was taken from it when the hold was placed, so
+    it stays until the hold is resolved.
+    """
+    ended = grant_uses.over(wallets, at)
+    if ended:
+        by_id = {wallet.id: wallet for wallet in wallets}
+        post([_lapse(grant, by_id[grant.wallet_id]) for grant in ended], at)
+    return len(ended)
+
+
 def settle(wallet: Wallet, at: datetime) -> None:
     """Pay what earlier usage still owes from what is available now."""
+    lapse([wallet], at)
     pays = min(wallet.receivable, available_in(wallet))
     if pays > 0 and wallet.status is WalletStatus.active:
         sides = {Book.wallet: -pays, Book.receivable: pays}
@@ -63,12 +88,27 @@ def post(moves: Sequence[Move], at: datetime) -> list[UUID]:
     entries = [_entry(moves[n], sides, ids[n], at) for n, sides in booked]
     posted = dict(zip((n for n, _ in booked), ledger.post_all(entries), strict=True))
     insert_rows(WalletTransaction, [_row(ids[n], each, posted.get(n), at) for n, each in enumerate(moves)])
+    flows = [_flow(ids[n], moves[n], each.balance_after) for n, each in posted.items()]
+    if came_back := grant_uses.follow(flows, at):
+        lapse(came_back, at)
     return ids
 
 
 def post_one(each: Move, at: datetime) -> WalletTransaction:
     """Make one movement and return its transaction; raises as `post`."""
     return db.session.get_one(WalletTransaction, post([each], at)[0])
+
+
+def _lapse(grant: Grant, wallet: Wallet) -> Move:
+    sides = {Book.wallet: -grant.remaining, LAPSES_TO[grant.kind]: grant.remaining}
+    reason = f"{'Voided' if grant.voided_at else 'Expired'}: {grant.reason}"
+    return Move(TransactionKind.expiry, wallet, sides, reason, EXPIRY.label, f"grant:{grant.id}", grant=grant)
+
+
+def _flow(transaction_id: UUID, each: Move, balance_after: Decimal) -> Flow:
+    amount = each.sides.get(Book.wallet, ZERO)
+    undoes = each.reverses.id if each.reverses else None
+    return Flow(each.wallet, transaction_id, each.kind, amount, balance_after, each.grant, undoes)
 
 
 def _without_zeros(sides: ledger.Sides) -> dict[Book, Decimal]:
