@@ -1,6 +1,5 @@
 """Wallets: balances, limits, and the movements of money that a service or a person asks for (API.md §3)."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,23 +10,21 @@ from app import clock
 from app.api.approvals import approval_resource
 from app.api.body import UNSET, Body, CurrencyCode, Meta, Page, Text, UnsetType, given
 from app.api.endpoint import endpoint
-from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
+from app.api.envelope import paginate, success
 from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.api.idempotency import idempotent
 from app.api.payments import payment_resource
 from app.api.serializers import need_staff
+from app.api.wallet_parts import Amount, amount_of, get_wallet, transaction_resource, wallet_resource
 from app.config import current_settings
 from app.db import db
-from app.domain.money import parse_money
 from app.errors import GatewayRefused, Invalid, NotFound
 from app.gateways.payments import open_gateway, payment_gateways
 from app.models import Approval, Wallet, WalletTransaction
 from app.services import approvals, payments, wallet_limits, wallets
-from app.services.movements import available_in
 
 blueprint = Blueprint("wallets", __name__)
 
-Amount = Annotated[Any, Meta(description='A decimal such as "118.00", or {"amount", "currency"}.')]
 Limit = Annotated[Any, Meta(description='A decimal such as "118.00", or null.')]
 
 
@@ -82,7 +79,7 @@ def list_wallets(query: ListQuery) -> Response:
     if query.account_id:
         chosen = chosen.where(Wallet.account_id == get_account(query.account_id).id)
     rows, cursor = paginate(chosen, query, (Wallet.id,))
-    return success([_wallet(row) for row in rows], next_cursor=cursor)
+    return success([wallet_resource(row) for row in rows], next_cursor=cursor)
 
 
 @blueprint.post("/wallets")
@@ -94,7 +91,7 @@ def open_wallet(body: NewWallet) -> Response:
     need_staff("Opening wallets")
     account = get_account(body.account_id)
     wallet = wallets.open(account, currency=body.currency, actor=current_actor(), at=clock.now())
-    return success(_wallet(wallet), 201)
+    return success(wallet_resource(wallet), 201)
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>")
@@ -103,7 +100,7 @@ def open_wallet(body: NewWallet) -> Response:
 def read_wallet(wallet_id: UUID) -> Response:
     """`available` is what can be spent: balance − held + overdraft limit. `receivable` is usage still
     owed."""
-    return success(_wallet(_get(wallet_id)))
+    return success(wallet_resource(get_wallet(wallet_id)))
 
 
 @blueprint.patch("/wallets/<uuid:wallet_id>")
@@ -112,10 +109,10 @@ def read_wallet(wallet_id: UUID) -> Response:
 @endpoint("Change the limits of a wallet", body=Limits, answers="wallet")
 def change_wallet(wallet_id: UUID, body: Limits) -> Response:
     """An overdraft is for staff and services to give."""
-    wallet, values = _get(wallet_id), given(body)
+    wallet, values = get_wallet(wallet_id), given(body)
     if "overdraft_limit" in values:
         need_staff("An overdraft")
-    return success(_wallet(wallet_limits.set_limits(wallet, values, actor=current_actor())))
+    return success(wallet_resource(wallet_limits.set_limits(wallet, values, actor=current_actor())))
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/transactions")
@@ -124,9 +121,9 @@ def change_wallet(wallet_id: UUID, body: Limits) -> Response:
 def list_transactions(wallet_id: UUID, query: Page) -> Response:
     """The newest first. A deduction for usage explains itself: component, metric, period, quantity,
     amount."""
-    chosen = select(WalletTransaction).where(WalletTransaction.wallet_id == _get(wallet_id).id)
+    chosen = select(WalletTransaction).where(WalletTransaction.wallet_id == get_wallet(wallet_id).id)
     rows, cursor = paginate(chosen, query, (WalletTransaction.created_at, WalletTransaction.id))
-    return success([_transaction(row) for row in rows], next_cursor=cursor)
+    return success([transaction_resource(row) for row in rows], next_cursor=cursor)
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/credits")
@@ -136,9 +133,9 @@ def list_transactions(wallet_id: UUID, query: Page) -> Response:
 def credit(wallet_id: UUID, body: Movement) -> Response:
     """Money that nobody paid. What usage owes is paid from it at once. 202 with the `approval` that it waits
     for, where a person asks for more than one person alone may move."""
-    wallet = _get(wallet_id)
+    wallet = get_wallet(wallet_id)
     need_staff("Crediting")
-    return _moved(approvals.ask("credit", wallet, _amount(body.amount), **_told(body, "Credit")))
+    return _moved(approvals.ask("credit", wallet, amount_of(body.amount), **_told(body, "Credit")))
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/debits")
@@ -147,9 +144,9 @@ def credit(wallet_id: UUID, body: Movement) -> Response:
 @endpoint("Debit a wallet", body=Movement, answers="wallet_transaction", status=201, also=(202,))
 def debit(wallet_id: UUID, body: Movement) -> Response:
     """409 `insufficient_funds`, and nothing written, where less is available. 202 as for a credit."""
-    wallet = _get(wallet_id)
+    wallet = get_wallet(wallet_id)
     need_staff("Debiting")
-    return _moved(approvals.ask("debit", wallet, _amount(body.amount), **_told(body, "Debit")))
+    return _moved(approvals.ask("debit", wallet, amount_of(body.amount), **_told(body, "Debit")))
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/transactions/<uuid:transaction_id>/reverse")
@@ -159,7 +156,7 @@ def debit(wallet_id: UUID, body: Movement) -> Response:
 def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
     """The transaction stays, marked as reversed; the answer is the new one that takes its money back. 202 as
     for a credit."""
-    wallet = _get(wallet_id)
+    wallet = get_wallet(wallet_id)
     need_staff("Reversing")
     original = db.session.get(WalletTransaction, transaction_id)
     if original is None or original.wallet_id != wallet.id:
@@ -176,28 +173,15 @@ def top_up(wallet_id: UUID, body: TopUp) -> Response:
 
     The same `Idempotency-Key` is the same payment.
     """
-    wallet = _get(wallet_id)
+    wallet = get_wallet(wallet_id)
     payment = payments.start_top_up(
         wallet,
-        _amount(body.amount),
+        amount_of(body.amount),
         gateway=body.gateway or _first_gateway(),
         actor=current_actor(),
         key=request.headers.get("Idempotency-Key"),
     )
     return success(payment_resource(payment), 201)
-
-
-def _get(wallet_id: UUID) -> Wallet:
-    wallet: Wallet | None = db.session.scalar(
-        limit_to_caller(select(Wallet).where(Wallet.id == wallet_id), Wallet.account_id)
-    )
-    if wallet is None:
-        raise NotFound("There is no such wallet.")
-    return wallet
-
-
-def _amount(value: Any) -> object:
-    return parse_money(value, pointer="/amount") if isinstance(value, Mapping) else value
 
 
 def _told(body: Movement, otherwise: str) -> dict[str, Any]:
@@ -213,7 +197,7 @@ def _told(body: Movement, otherwise: str) -> dict[str, Any]:
 def _moved(made: WalletTransaction | Approval) -> Response:
     if isinstance(made, Approval):
         return success(approval_resource(made), 202)
-    return success(_transaction(made), 201)
+    return success(transaction_resource(made), 201)
 
 
 def _first_gateway() -> str:
@@ -224,36 +208,3 @@ def _first_gateway() -> str:
         except GatewayRefused:
             continue
     raise Invalid.at("/gateway", "No payment gateway is set up.", code="not_set_up")
-
-
-def _wallet(wallet: Wallet) -> dict[str, Any]:
-    figures = ("balance", "held", "receivable", "low_balance_threshold", "overdraft_limit")
-    attributes = {
-        "account_id": wallet.account_id,
-        "currency": wallet.currency,
-        **{name: decimal_text(getattr(wallet, name), wallet.currency) for name in figures},
-        "available": decimal_text(available_in(wallet), wallet.currency),
-        "auto_top_up": wallet.auto_top_up,
-        "status": wallet.status,
-        "created_at": instant_text(wallet.created_at),
-    }
-    return resource("wallet", wallet.id, attributes, {"account": related("account", wallet.account_id)})
-
-
-def _transaction(row: WalletTransaction) -> dict[str, Any]:
-    attributes = {
-        "kind": row.kind,
-        "state": row.state,
-        "amount": decimal_text(row.amount, row.currency),
-        "currency": row.currency,
-        "balance_after": decimal_text(row.balance_after, row.currency),
-        "reason": row.reason,
-        "reference": row.reference,
-        "explanation": row.explanation,
-        "created_at": instant_text(row.created_at),
-    }
-    relationships = {
-        "wallet": related("wallet", row.wallet_id),
-        "reverses": related("wallet_transaction", row.reverses_id),
-    }
-    return resource("wallet_transaction", row.id, attributes, relationships)
