@@ -2,7 +2,9 @@
 module.
 """
 
+from app.models.alerts import AutoTopUp, WalletSpending
 from app.models.approvals import Approval, ApprovalLimit
+from app.models.anchors import LedgerAnchor
 from app.models.archives import EventArchive
 from app.models.audit import AuditRecord
 from app.models.contracts import (
@@ -26,7 +28,9 @@ from app.models.invoices import (
     SellerRegistration,
     TaxRate,
 )
+from app.models.notifications import Notification, NotificationPreference, NotificationRead
 from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFile
+from app.models.payment_methods import PaymentMethod
 from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
@@ -44,6 +48,7 @@ __all__ = [
     "Approval",
     "ApprovalLimit",
     "AuditRecord",
+    "AutoTopUp",
     "BillingRun",
     "BillingRunItem",
     "ChargePosition",
@@ -65,9 +70,14 @@ __all__ = [
     "InvoiceSeries",
     "JobRun",
     "Journal",
+    "LedgerAnchor",
     "Metric",
+    "Notification",
+    "NotificationPreference",
+    "NotificationRead",
     "OutboxMessage",
     "Payment",
+    "PaymentMethod",
     "PlanMove",
     "PlanMoveItem",
     "PlanVersion",
@@ -89,6 +99,7 @@ __all__ = [
     "User",
     "Verification",
     "Wallet",
+    "WalletSpending",
     "WalletTransaction",
     "WebhookMessage",
 ]

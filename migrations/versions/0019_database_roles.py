@@ -1,9 +1,11 @@
-"""Roles of the database: who owns the tables does nothing with them, who works with them owns none.
+"""Roles of the database: who owns the tables does nothing with them, who works with them owns none. And what
+the ends of the wallets' chains were, for the day on which somebody had more power than that.
 
 The rights themselves are in `app/rights.py` and are given after every upgrade. Here is what only the owner of
 the tables can do and the product needs every month, as functions that run as their owner.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0019"
@@ -91,6 +93,13 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON event_keys
     FOR EACH ROW EXECUTE FUNCTION refuse_change()
 """
 
+KEPT_ANCHORS = """
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON ledger_anchors
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger_anchors
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
+
 NOT_AS_OWNER = "ALTER FUNCTION ensure_usage_partition(timestamptz) SECURITY INVOKER RESET search_path"
 
 
@@ -98,9 +107,29 @@ def upgrade() -> None:
     op.execute(ENSURE)
     op.execute(ARCHIVING)
     op.execute(KEPT_KEYS)
+    op.create_table(
+        "ledger_anchors",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("wallet_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["wallet_id"],
+            ["wallets.id"],
+            name=op.f("fk_ledger_anchors_wallet_id_wallets"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_ledger_anchors")),
+    )
+    op.create_index("ix_ledger_anchors_wallet_id_seq", "ledger_anchors", ["wallet_id", "seq"])
+    op.execute(KEPT_ANCHORS)
 
 
 def downgrade() -> None:
+    op.drop_table("ledger_anchors")
     op.execute("DROP TRIGGER refuse_change ON event_keys")
     op.execute("DROP FUNCTION drop_usage_partition(text, integer)")
     op.execute("DROP FUNCTION detach_usage_partition(text, integer)")

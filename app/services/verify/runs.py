@@ -11,8 +11,11 @@ from app.db import db, is_isolated
 from app.services.verify import (
     archives,
     books,
+    chains,
     contracts,
     corrections,
+    granted,
+    held,
     invoicing,
     queues,
     states,
@@ -24,7 +27,20 @@ from app.services.verify.checks import Findings, Report, Result, checks
 # Importing them entered their checks; this is the order in which they run and are shown.
 ORDER = [
     module.__name__
-    for module in (usage, states, corrections, archives, books, invoicing, subscriptions, contracts, queues)
+    for module in (
+        usage,
+        states,
+        corrections,
+        archives,
+        books,
+        chains,
+        held,
+        granted,
+        invoicing,
+        subscriptions,
+        contracts,
+        queues,
+    )
 ]
 
 

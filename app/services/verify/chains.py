@@ -1,0 +1,222 @@
+"""The check of the hash chains: PostgreSQL recomputes every link, and the suspects are looked at one by one.
+
+The bytes that `app.domain.ledger.chain_hash` hashes are put together in SQL, which is ten times as fast as
+fetching the rows. The two spellings keep each other right: where SQL finds a link wrong, Python decides, and
+a link that SQL finds right has the hash of exactly the bytes that were hashed when it was written.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+
+from app.db import db
+from app.domain.ledger import GENESIS, LINK_BYTES
+from app.domain.money import plain
+from app.models import LedgerAnchor
+from app.services import anchors
+from app.services.ledger import JOURNAL_COLUMNS, link
+from app.services.verify.checks import Findings, check, stream
+
+
+def _field(name: str) -> str:
+    """Return the bytes literal that begins a field: the length of its name, and its name."""
+    return f"'\\x{len(name).to_bytes(8, 'big').hex()}{name.encode().hex()}'::bytea"
+
+
+def _fixed(name: str, letter: str, column: str, length: int) -> str:
+    """Return the bytes of a field whose value is ASCII, never null and always of the same length."""
+    head = len(name).to_bytes(8, "big") + name.encode() + (length + 1).to_bytes(8, "big") + letter.encode()
+    return f"'\\x{head.hex()}'::bytea || {column}::bytea"
+
+
+def _ascii(name: str, letter: str, column: str) -> str:
+    """Return the bytes of a field whose value is ASCII and never null."""
+    return f"{_field(name)} || int8send(length({column}) + 1) || '{letter}'::bytea || {column}::bytea"
+
+
+def _words(name: str, letter: str, column: str) -> str:
+    """Return the bytes of a field whose value is any text, or null."""
+    value = f"convert_to('{letter}' || {column}, 'UTF8')"
+    null = f"'\\x{(1).to_bytes(8, 'big').hex()}'::bytea || 'n'::bytea"
+    told = f"int8send(octet_length({value})) || {value}"
+    return f"{_field(name)} || CASE WHEN {column} IS NULL THEN {null} ELSE {told} END"
+
+
+INSTANT = """to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+# As `chain_hash` writes them: in the order of their names.
+HASHED = " || ".join(
+    (
+        "int8send(length(l.prev_hash)) || l.prev_hash",
+        _ascii("balance_after", "m", "trim_scale(l.balance_after)::text"),
+        _words("journal.actor", "s", "l.actor"),
+        _fixed("journal.created_at", "t", INSTANT, 32),
+        _words("journal.currency", "s", "l.currency"),
+        _fixed("journal.id", "u", "l.id::text", 36),
+        _ascii("journal.kind", "s", "l.kind::text"),
+        _words("journal.reason", "s", "l.reason"),
+        _words("journal.reference_id", "s", "l.reference_id"),
+        _words("journal.reference_type", "s", "l.reference_type"),
+        _words("journal.reverses_id", "u", "l.reverses_id::text"),
+        _ascii("seq", "i", "l.seq::text"),
+        _ascii("sides", "s", "l.sides"),
+        _fixed("wallet_id", "u", "l.wallet_id::text", 36),
+    )
+)
+
+# A journal's place in its wallet's chain is borne by its side on the wallet's book, else by the first book.
+SUSPECTS = f"""
+    WITH sides AS MATERIALIZED (
+        SELECT journal_id, coalesce(sum(amount) FILTER (WHERE book = 'wallet'), 0) AS moved,
+               string_agg(book || '=' || trim_scale(amount)::text, ';' ORDER BY book COLLATE "C", amount)
+                   AS sides,
+               coalesce(min(book) FILTER (WHERE book = 'wallet'), min(book COLLATE "C")) AS bearer,
+               min(id) AS first_id, max(id) AS last_id
+        FROM postings GROUP BY journal_id
+    ), links AS (
+        SELECT p.id AS posting_id, p.wallet_id, p.account_id, p.book, p.currency AS posted_in, p.seq,
+               p.balance_after, p.prev_hash, p.hash, s.sides, s.moved, s.bearer, s.first_id,
+               j.id, j.kind, j.currency, j.reason, j.actor, j.reference_type, j.reference_id, j.reverses_id,
+               j.created_at,
+               lag(p.hash, 1, ''::bytea) OVER chain AS before_hash,
+               lag(p.seq, 1, 0::bigint) OVER chain AS before_seq,
+               lag(p.balance_after, 1, 0::numeric) OVER chain AS before_balance,
+               lag(s.last_id, 1, 0::bigint) OVER chain AS before_id,
+               lead(p.seq) OVER chain IS NULL AS is_last
+        FROM postings p JOIN sides s ON s.journal_id = p.journal_id
+        LEFT JOIN journals j ON j.id = p.journal_id
+        WHERE p.seq IS NOT NULL
+        WINDOW chain AS (PARTITION BY p.wallet_id ORDER BY p.seq)
+    )
+    SELECT l.*, w.chain_head, w.account_id AS owner_id, w.currency AS kept_in
+    FROM links l LEFT JOIN wallets w ON w.id = l.wallet_id
+    WHERE l.id IS NULL OR w.id IS NULL OR l.seq <> l.before_seq + 1 OR l.prev_hash <> l.before_hash
+       OR l.balance_after <> l.before_balance + l.moved OR l.book <> l.bearer
+       OR l.account_id <> w.account_id OR l.currency <> w.currency OR l.first_id <= l.before_id
+       OR (l.is_last AND l.hash <> w.chain_head) OR l.hash IS DISTINCT FROM sha256({HASHED})
+    ORDER BY l.wallet_id, l.seq
+"""  # noqa: S608
+COUNTED = "SELECT count(*) AS links, count(DISTINCT wallet_id) AS wallets FROM postings WHERE seq IS NOT NULL"
+
+# What no chain goes through, and wallets that are said to have moved and have no posting at all.
+OUTSIDE = """
+    SELECT p.journal_id, min(p.wallet_id::text) AS wallet_id, count(p.seq) AS places
+    FROM postings p GROUP BY p.journal_id HAVING count(p.seq) <> 1
+"""
+STRAY = """
+    SELECT s.id, s.wallet_id AS stray_in, p.wallet_id, p.seq
+    FROM postings p JOIN postings s ON s.journal_id = p.journal_id AND s.seq IS NULL
+    WHERE p.seq IS NOT NULL
+      AND (s.wallet_id <> p.wallet_id OR s.account_id <> p.account_id OR s.currency <> p.currency)
+"""
+EMPTIED = """
+    SELECT w.id, w.seq FROM wallets w
+    WHERE (w.seq <> 0 OR w.chain_head <> '') AND NOT EXISTS (
+        SELECT FROM postings p WHERE p.wallet_id = w.id AND p.seq IS NOT NULL
+    )
+"""
+NEVER_GIVEN = """
+    SELECT p.id, p.wallet_id, p.journal_id FROM postings p
+    WHERE p.id < 1 OR p.id > (
+        SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('postings', 'id')::regclass), 0)
+    )
+"""
+CUT_OFF = """
+    SELECT a.number, a.at, a.wallet_id, a.seq, p.id AS posting_id
+    FROM ledger_anchors a LEFT JOIN postings p ON p.wallet_id = a.wallet_id AND p.seq = a.seq
+    WHERE p.hash IS DISTINCT FROM a.head ORDER BY a.number
+"""
+
+
+@check("chains", "The hash chain of every wallet recomputes")
+def chains(findings: Findings, at: datetime) -> None:
+    """Recompute every link from the journal and its sides, and follow it to the head that the wallet
+    keeps."""
+    counted = db.session.execute(text(COUNTED)).one()
+    findings.count("wallets", counted.wallets)
+    findings.count("links", counted.links)
+    db.session.execute(text("SET LOCAL work_mem = '128MB'"))
+    for row in stream(SUSPECTS):
+        for seq, message in _faults(row):
+            findings.add(
+                f"posting {seq} of wallet {row.wallet_id}", f"{message} (posting id {row.posting_id})"
+            )
+    for row in stream(OUTSIDE):
+        findings.add(
+            f"journal {row.journal_id}",
+            f"It has {row.places} places in the chain of wallet {row.wallet_id}; one should be there.",
+        )
+    for row in stream(STRAY):
+        findings.add(
+            f"posting {row.seq} of wallet {row.wallet_id}",
+            f"Its side with posting id {row.id} is of another wallet, account or currency.",
+        )
+    for row in stream(EMPTIED):
+        findings.add(f"posting 1 of wallet {row.id}", f"Postings 1 to {row.seq} are missing.")
+    for row in stream(NEVER_GIVEN):
+        findings.add(
+            f"posting id {row.id}", f"No posting had this id. It is in journal {row.journal_id} now."
+        )
+
+
+def _faults(row: Any) -> Iterator[tuple[int, str]]:
+    """Yield what is wrong with one link, and with which number of its wallet's chain; nothing where SQL alone
+    found it wrong."""
+    if row.seq != row.before_seq + 1:
+        yield row.before_seq + 1, f"Postings {row.before_seq + 1} to {row.seq - 1} are missing."
+    adds_up = (row.before_balance or 0) + row.moved
+    if row.balance_after != adds_up:
+        told = "missing" if row.balance_after is None else plain(row.balance_after)
+        yield row.seq, f"The balance after it is {told}, it adds up to {plain(adds_up)}."
+    if row.id is None:
+        yield row.seq, "Its journal is missing."
+    elif row.prev_hash != row.before_hash:
+        yield row.seq, "It does not follow the posting before it."
+    elif row.hash != _link(row):
+        yield row.seq, "Its journal or one of its sides was changed."
+    if row.book != row.bearer:
+        yield row.seq, "Another side of its journal bears its number."
+    if row.chain_head is None:
+        yield row.seq, "Its wallet is missing."
+    elif row.account_id != row.owner_id or row.currency != row.kept_in:
+        yield row.seq, "It is of another account or currency than its wallet."
+    elif row.is_last and row.hash != row.chain_head:
+        yield row.seq, "It is not the one that the wallet names as its last."
+    if row.first_id <= row.before_id:
+        yield row.seq, "Its id was given before that of the posting before it."
+
+
+def _link(row: Any) -> bytes:
+    if len(row.prev_hash) not in (len(GENESIS), LINK_BYTES):
+        return GENESIS
+    return link(
+        row.prev_hash,
+        wallet_id=row.wallet_id,
+        seq=row.seq,
+        balance_after=row.balance_after,
+        sides=row.sides,
+        journal={name: getattr(row, name) for name in JOURNAL_COLUMNS},
+    )
+
+
+@check("anchors", "Every wallet's chain goes through the places that were noted of it")
+def anchored(findings: Findings, at: datetime) -> None:
+    """Compare the chains with what the anchors saw, and the anchors with each other."""
+    for row in stream(CUT_OFF):
+        what = "is missing" if row.posting_id is None else "is another one"
+        findings.add(
+            f"posting {row.seq} of wallet {row.wallet_id}",
+            f"What anchor {row.number} saw at {row.at} {what}.",
+        )
+    query = select(LedgerAnchor.__table__).order_by(LedgerAnchor.number)
+    rows = db.session.execute(query.execution_options(yield_per=5_000)).mappings()
+
+    def counted() -> Iterator[dict[str, Any]]:
+        for row in rows:
+            findings.count("anchors")
+            yield dict(row)
+
+    for bad in anchors.broken(counted()):
+        findings.add(f"anchor {bad['number']}", "It does not follow the anchor before it, or was changed.")
