@@ -6,7 +6,6 @@ first.
 """
 
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,10 +18,11 @@ from app.models import Hold, Wallet
 from app.models.holds import HoldState
 from app.models.wallets import Book, TransactionKind
 from app.permissions import Actor
-from app.services import audit, movements
+from app.services import audit, grants, movements
 from app.services.inputs import refusals
 from app.services.wallet_rules import locked, need_active, need_available, need_reason, read_amount
 
+ZERO = movements.ZERO
 EXPIRY = Actor.system("holds")
 AT_ONCE = 100
 
@@ -64,13 +64,13 @@ def place(
     if expires_at is not None and expires_at <= at:
         raise Invalid.at("/expires_at", "A hold ends in the future.", code="in_the_past")
     need_active(wallet)
-    release_expired(wallet, at)
+    refresh(wallet, at)
     need_available(wallet, asked)
     hold = Hold(
         wallet_id=wallet.id,
         wallet=wallet,
         amount=asked,
-        captured=Decimal(0),
+        captured=ZERO,
         currency=wallet.currency,
         state=HoldState.open,
         reason=reason,
@@ -81,6 +81,7 @@ def place(
     )
     db.session.add(hold)
     wallet.held += asked
+    grants.set_aside(wallet, hold, at)
     _note(actor, hold, f"{asked} {wallet.currency} held: {reason}", at)
     return hold
 
@@ -97,7 +98,7 @@ def capture(
         Conflict: the wallet is frozen.
     """
     wallet, hold = _locked(hold)
-    _resolve(hold, HoldState.captured, at)
+    _need_open(hold, HoldState.captured, at)
     taken = hold.amount if amount is None else read_amount(amount, wallet)
     if taken > hold.amount:
         whole = quantize(hold.amount, hold.currency)
@@ -115,10 +116,12 @@ def capture(
         ),
         at,
     )
-    hold.captured, hold.transaction = taken, transaction
+    hold.state, hold.resolved_at, hold.captured = HoldState.captured, at, taken
+    hold.transaction = transaction
+    grants.resolve(wallet, hold, at)
     shown = quantize(taken, hold.currency)
     _note(actor, hold, f"{shown} {hold.currency} taken from a hold: {transaction.reason}", at)
-    movements.settle(wallet, at)
+    _settle(wallet, at)
     return hold
 
 
@@ -129,16 +132,24 @@ def release(hold: Hold, *, at: datetime, actor: Actor, reason: str | None = None
         IllegalTransition: it is resolved, or its time is over.
     """
     wallet, hold = _locked(hold)
+    _need_open(hold, HoldState.released, at)
     _let_go(hold, wallet, HoldState.released, at, actor, reason)
-    movements.settle(wallet, at)
+    _settle(wallet, at)
     return hold
 
 
-def release_expired(wallet: Wallet, at: datetime) -> int:
-    """Let go of the holds of a locked wallet whose time is over, and return how many there were.
+def refresh(wallet: Wallet, at: datetime) -> None:
+    """Let go of what is over in a locked wallet: expired holds, then grants that have lapsed.
 
-    Whoever is about to ask what the wallet has available calls this; a wallet without holds is not asked.
+    Whoever is about to ask what the wallet has available calls this; where there are none of them nothing is
+    asked.
     """
+    release_expired(wallet, at)
+    movements.lapse([wallet], at)
+
+
+def release_expired(wallet: Wallet, at: datetime) -> int:
+    """Let go of the holds of a locked wallet whose time is over, and return how many there were."""
     if not wallet.held:
         return 0
     query = select(Hold).where(
@@ -149,7 +160,7 @@ def release_expired(wallet: Wallet, at: datetime) -> int:
     for hold in over:
         _let_go(hold, wallet, HoldState.expired, at, EXPIRY, None)
     if over:
-        movements.settle(wallet, at)
+        _settle(wallet, at)
     return len(over)
 
 
@@ -190,22 +201,24 @@ def _locked(hold: Hold) -> tuple[Wallet, Hold]:
     return wallet, hold
 
 
-def _resolve(hold: Hold, target: HoldState, at: datetime) -> None:
+def _need_open(hold: Hold, target: HoldState, at: datetime) -> None:
     with refusals():
-        hold.state = HoldState(move("hold", state_at(hold, at), target))
-    hold.resolved_at = at
+        move("hold", state_at(hold, at), target)
 
 
 def _let_go(
-    hold: Hold, wallet: Wallet, target: HoldState, at: datetime, actor: Actor, reason: str | None
+    hold: Hold, wallet: Wallet, state: HoldState, at: datetime, actor: Actor, reason: str | None
 ) -> None:
-    if target is HoldState.expired:
-        hold.state, hold.resolved_at = target, at
-    else:
-        _resolve(hold, target, at)
+    hold.state, hold.resolved_at = state, at
     wallet.held -= hold.amount
+    grants.resolve(wallet, hold, at)
     why = f": {reason}" if reason else ""
-    _note(actor, hold, f"Hold of {quantize(hold.amount, hold.currency)} {hold.currency} {target}{why}", at)
+    _note(actor, hold, f"Hold of {quantize(hold.amount, hold.currency)} {hold.currency} {state}{why}", at)
+
+
+def _settle(wallet: Wallet, at: datetime) -> None:
+    """Use what has become free: it pays what usage owes, and grants that are over lapse."""
+    movements.settle(wallet, at)
 
 
 def _note(actor: Actor, hold: Hold, summary: str, at: datetime) -> None:

@@ -19,9 +19,18 @@ from app.ids import new_id
 from app.models import Account, Invoice, Posting, Wallet, WalletTransaction
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
-from app.services import audit, ledger, movements
+from app.services import audit, holds, ledger, movements
 from app.services.inputs import refusals
 from app.services.wallet_rules import locked, need_active, need_available, need_reason, note, read_amount
+
+# Kinds of movement that are not reversed, and what is done instead.
+UNREVERSED = {
+    TransactionKind.usage: "Usage is corrected by cancelling its events.",
+    TransactionKind.reversal: "A reversal is not reversed itself.",
+    TransactionKind.transfer: "A transfer is undone by a transfer back.",
+    TransactionKind.grant: "A grant is taken back by voiding it.",
+    TransactionKind.expiry: "What has lapsed is granted again.",
+}
 
 
 def open(
@@ -102,6 +111,7 @@ def debit(
     taken = read_amount(amount, wallet)
     need_reason(reason)
     need_active(wallet)
+    holds.refresh(wallet, at)
     need_available(wallet, taken)
     sides = {Book.wallet: -taken, Book.adjustment: taken}
     out = movements.Move(TransactionKind.debit, wallet, sides, reason, actor.label, reference)
@@ -115,15 +125,15 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
 
     Raises:
         IllegalTransition: it is not completed, or was reversed before.
-        Conflict: it is a deduction for usage (cancel the events instead) or itself a reversal.
+        Conflict: it is of a kind that is undone in another way (`UNREVERSED`).
         InsufficientFunds: what it brought in has been spent.
         Invalid: the reason is missing.
     """
     wallet = locked(transaction.wallet)
     (original,) = lock(WalletTransaction, [transaction.id])
     need_reason(reason)
-    if original.kind in {TransactionKind.usage, TransactionKind.reversal}:
-        raise Conflict("Usage is corrected by cancelling its events, and a reversal is not reversed itself.")
+    if original.kind in UNREVERSED:
+        raise Conflict(UNREVERSED[original.kind])
     with refusals():
         original.state = TransactionState(
             move("wallet_transaction", original.state, TransactionState.REVERSED)
@@ -131,6 +141,7 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
     postings = db.session.scalars(select(Posting).where(Posting.journal_id == original.journal_id))
     sides = {posting.book: -posting.amount for posting in postings}
     if sides[Book.wallet] < 0:
+        holds.refresh(wallet, at)
         need_available(wallet, -sides[Book.wallet])
     undone = movements.Move(
         TransactionKind.reversal, wallet, sides, reason, actor.label, original.reference, reverses=original
