@@ -27,6 +27,7 @@ class ManualGateway:
     name = "manual"
     title = "Bank transfer or cheque"
     hosted = False
+    keeps_methods = False
 
     def minor_exponent(self, currency: str) -> int:
         """Return two: a bank counts in hundredths at most for every currency we bill in."""
@@ -34,6 +35,10 @@ class ManualGateway:
 
     def create_checkout(self, intent: PaymentIntent) -> Checkout:
         """Refuse: there is no page to pay on."""
+        self._refuse()
+
+    def charge_saved(self, intent: PaymentIntent) -> Checkout:
+        """Refuse: nobody can be charged by hand."""
         self._refuse()
 
     def fetch(self, ref: str) -> GatewayPayment:

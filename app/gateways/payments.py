@@ -32,11 +32,23 @@ class GatewayStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SavedMethod:
+    """A way to pay that the gateway keeps: its names of the customer and of the card or mandate, and a label
+    such as `Visa ending 4242`.
+    """
+
+    customer_ref: str
+    method_ref: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentIntent:
     """What is to be paid. `id` is the committed intent row's and serves as the gateway's idempotency key.
 
     Every field is derived from that row, so that asking again is the same request. After `expires_at`, less
-    than 24 hours from now, the page takes no money any more.
+    than 24 hours from now, the page takes no money any more. `save_method` asks the gateway to keep the way
+    to pay; `method` is one that it kept, to be charged without the customer.
     """
 
     id: UUID
@@ -46,6 +58,8 @@ class PaymentIntent:
     return_url: str
     expires_at: datetime
     email: str = ""
+    save_method: bool = False
+    method: SavedMethod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class GatewayPayment:
     fee: Decimal | None = None
     payment_ref: str | None = None
     reason: str = ""
+    saved: SavedMethod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,7 @@ class PaymentGateway(Protocol):
     name: str
     title: str
     hosted: bool
+    keeps_methods: bool
 
     def minor_exponent(self, currency: str) -> int:
         """Return how many decimals this gateway counts `currency` in; gateways differ in this."""
@@ -113,8 +129,18 @@ class PaymentGateway(Protocol):
             GatewayUnavailable: no answer; ask again with the same intent.
         """
 
+    def charge_saved(self, intent: PaymentIntent) -> Checkout:
+        """Charge `intent.method` without the customer; the same intent asked again charges once.
+
+        The answer has no address: `fetch` tells how it went.
+
+        Raises:
+            GatewayRefused: it was declined, or the gateway keeps no ways to pay.
+            GatewayUnavailable: no answer; ask again with the same intent.
+        """
+
     def fetch(self, ref: str) -> GatewayPayment:
-        """Return how the checkout `ref` stands.
+        """Return how the checkout or charge `ref` stands.
 
         Raises:
             GatewayRefused: the gateway knows no such checkout.

@@ -89,6 +89,7 @@ class RazorpayGateway:
     name = "razorpay"
     title = "Razorpay"
     hosted = True
+    keeps_methods = False
 
     def __init__(
         self,
@@ -134,6 +135,12 @@ class RazorpayGateway:
                 raise
             link = found["payment_links"][0]
         return Checkout(ref=link["id"], url=link["short_url"])
+
+    def charge_saved(self, intent: PaymentIntent) -> Checkout:
+        """Refuse: a Payment Link keeps no token, and a mandate of the Reserve Bank of India needs its own
+        registration (https://razorpay.com/docs/payments/recurring-payments/).
+        """
+        raise GatewayRefused("Razorpay keeps no way to pay for payment links.")
 
     def fetch(self, ref: str) -> GatewayPayment:
         """Read the link, and the payment on it that decides: the captured one, else the latest failure."""

@@ -21,6 +21,7 @@ from app.gateways.payments import (
     GatewayRefund,
     GatewayStatus,
     PaymentIntent,
+    SavedMethod,
     WebhookEvent,
     from_minor,
     payment_gateways,
@@ -50,6 +51,7 @@ class StripeGateway:
     name = "stripe"
     title = "Stripe"
     hosted = True
+    keeps_methods = True
 
     def __init__(
         self,
@@ -92,14 +94,40 @@ class StripeGateway:
         }
         if intent.email:
             params["customer_email"] = intent.email
+        if intent.save_method:
+            params["customer_creation"] = "always"
+            params["payment_intent_data"]["setup_future_usage"] = "off_session"
         session: Any = self._ask(
             lambda: self._client.v1.checkout.sessions.create(params, {"idempotency_key": str(intent.id)})
         )
         return Checkout(ref=session.id, url=session.url)
 
+    def charge_saved(self, intent: PaymentIntent) -> Checkout:
+        """Confirm a Payment Intent off-session; what Stripe declines or wants the customer for is refused."""
+        if intent.method is None:
+            raise GatewayRefused("There is no saved way to pay.")
+        params: Any = {
+            "amount": to_minor(intent.amount, self.minor_exponent(intent.currency)),
+            "currency": intent.currency.lower(),
+            "customer": intent.method.customer_ref,
+            "payment_method": intent.method.method_ref,
+            "off_session": True,
+            "confirm": True,
+            "description": intent.description,
+            "metadata": {"intent_id": str(intent.id)},
+        }
+        made: Any = self._ask(
+            lambda: self._client.v1.payment_intents.create(params, {"idempotency_key": str(intent.id)})
+        )
+        return Checkout(ref=made.id, url="")
+
     def fetch(self, ref: str) -> GatewayPayment:
-        """Read the session with its payment intent and, once paid, what Stripe kept as its fee."""
-        expand = ["payment_intent.latest_charge.balance_transaction"]
+        """Read the session with its payment intent and, once paid, what Stripe kept as its fee; or the intent
+        alone, where a saved way to pay was charged.
+        """
+        if ref.startswith("pi_"):
+            return self._fetch_intent(ref)
+        expand = ["payment_intent.latest_charge.balance_transaction", "payment_intent.payment_method"]
         session: Any = self._ask(lambda: self._client.v1.checkout.sessions.retrieve(ref, {"expand": expand}))
         currency = session.currency.upper()
         exponent = self.minor_exponent(currency)
@@ -113,6 +141,26 @@ class StripeGateway:
             fee=_fee_of(paid, self.minor_exponent),
             payment_ref=paid.id if paid else None,
             reason=reason,
+            saved=_saved_with(paid),
+        )
+
+    def _fetch_intent(self, ref: str) -> GatewayPayment:
+        options: Any = {"expand": ["latest_charge.balance_transaction"]}
+        paid: Any = self._ask(lambda: self._client.v1.payment_intents.retrieve(ref, options))
+        currency = paid.currency.upper()
+        succeeded = paid.status == "succeeded"
+        lost = paid.status in {"requires_payment_method", "requires_action", "canceled"}
+        waiting = GatewayStatus.failed if lost else GatewayStatus.pending
+        problem = paid.last_payment_error
+        return GatewayPayment(
+            status=GatewayStatus.succeeded if succeeded else waiting,
+            amount=from_minor(
+                paid.amount_received if succeeded else paid.amount, self.minor_exponent(currency)
+            ),
+            currency=currency,
+            fee=_fee_of(paid, self.minor_exponent),
+            payment_ref=paid.id,
+            reason=problem.message if lost and problem else "",
         )
 
     def refund(self, payment_ref: str, amount: Decimal, currency: str, *, key: str) -> GatewayRefund:
@@ -184,6 +232,16 @@ def _status_of(session: Any) -> tuple[GatewayStatus, str]:
     if problem and session.payment_intent.status in {"requires_payment_method", "canceled"}:
         return GatewayStatus.failed, problem.message
     return GatewayStatus.pending, ""
+
+
+def _saved_with(paid: Any) -> SavedMethod | None:
+    """Return the way to pay that Stripe kept with a payment intent, None where it kept none."""
+    if not paid or not paid.customer or not paid.setup_future_usage:
+        return None
+    method = paid.payment_method
+    card = getattr(method, "card", None)
+    label = f"{card.brand.capitalize()} ending {card.last4}" if card else "Saved with Stripe"
+    return SavedMethod(paid.customer, method.id, label)
 
 
 def _fee_of(paid: Any, exponent: Callable[[str], int]) -> Decimal | None:

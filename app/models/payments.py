@@ -12,6 +12,7 @@ from app.db import Base
 from app.models.base import Amount, CreatedAt, Currency, Identified, Timestamped, money
 from app.models.customers import Account
 from app.models.invoices import Invoice
+from app.models.payment_methods import PaymentMethod
 from app.models.wallets import Wallet
 
 
@@ -50,6 +51,7 @@ class Payment(Identified, Timestamped, Base):
         CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within"),
         Index("ix_payments_account_id", "account_id"),
         Index("ix_payments_wallet_id", "wallet_id"),
+        Index("ix_payments_method_id", "method_id"),
         Index("ix_payments_invoice_id_status", "invoice_id", "status"),
         Index(
             "ix_payments_open",
@@ -73,12 +75,18 @@ class Payment(Identified, Timestamped, Base):
     fee: Mapped[Amount | None] = mapped_column(info=money())
     refunded: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
     reason: Mapped[str | None] = mapped_column(info={"help": "Why it failed or was parked, in words."})
+    saves_method: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    method_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("payment_methods.id", ondelete="RESTRICT"),
+        info={"help": "What the gateway kept before and is charged without the customer."},
+    )
     created_by: Mapped[str]
     settled_at: Mapped[datetime | None]
 
     account: Mapped[Account] = relationship()
     wallet: Mapped[Wallet | None] = relationship()
     invoice: Mapped[Invoice | None] = relationship()
+    method: Mapped[PaymentMethod | None] = relationship()
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} by {self.gateway}"

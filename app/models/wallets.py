@@ -83,6 +83,7 @@ class Wallet(Identified, Timestamped, Base):
         CheckConstraint("granted >= 0", name="granted_not_negative"),
         CheckConstraint("overdraft_limit >= 0", name="overdraft_not_negative"),
         CheckConstraint("receivable >= 0", name="receivable_not_negative"),
+        CheckConstraint("daily_cap > 0 AND monthly_cap > 0", name="caps_positive"),
         Index(
             "ix_wallets_low", "account_id", postgresql_where=text("balance - held < low_balance_threshold")
         ),
@@ -111,7 +112,16 @@ class Wallet(Identified, Timestamped, Base):
     )
     overdraft_limit: Mapped[Amount] = mapped_column(server_default=text("0"), default=0, info=money())
     low_balance_threshold: Mapped[Amount | None] = mapped_column(info=money())
+    alert_levels: Mapped[list[Any] | None] = mapped_column(
+        info={"help": "Balances below which the customer is told; without them, parts of the threshold."}
+    )
+    alerted_level: Mapped[Amount | None] = mapped_column(info={**money(), "readonly": True})
     auto_top_up: Mapped[dict[str, Any] | None] = mapped_column(info={"help": "{threshold, amount}"})
+    topping_up: Mapped[bool] = mapped_column(
+        default=False, server_default=text("false"), info={"readonly": True}
+    )
+    daily_cap: Mapped[Amount | None] = mapped_column(info=money())
+    monthly_cap: Mapped[Amount | None] = mapped_column(info=money())
     status: Mapped[WalletStatus] = mapped_column(default=WalletStatus.active, server_default="active")
     seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), default=0, info={"readonly": True})
     chain_head: Mapped[bytes] = mapped_column(

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.domain.money import plain, quantize
 from app.models import Wallet
 from app.models.wallets import Book, TransactionKind, WalletStatus
-from app.services import audit, movements
+from app.services import caps, movements
 from app.services.movements import METERING, ZERO, Move, available_in
 
 
@@ -42,13 +42,13 @@ def charge_usage(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime)
     ids.
 
     Never refused: what a wallet has not available is owed (`receivable`); a frozen or closed wallet pays
-    nothing. A sum below zero is given back, first against what is owed. The balance falling below the
-    wallet's threshold is noted once per crossing.
+    nothing. A sum below zero is given back, first against what is owed. What it cost counts towards the
+    spending caps.
     """
     movements.lapse(list(charges), at)
-    moves, before = [], {wallet.id: wallet.balance - wallet.held for wallet in charges}
+    moves, costs = [], {}
     for wallet, items in charges.items():
-        total = quantize(sum((item.amount for item in items), ZERO), wallet.currency)
+        total = costs[wallet] = quantize(sum((item.amount for item in items), ZERO), wallet.currency)
         paid, owed = _split(wallet, total)
         sides = {Book.wallet: -paid, Book.receivable: -owed, Book.revenue: total}
         is_owed = f", of which {quantize(owed, wallet.currency)} {wallet.currency} is owed"
@@ -56,8 +56,7 @@ def charge_usage(charges: Mapping[Wallet, Sequence[UsageItem]], *, at: datetime)
         told = tuple(item.told() for item in items)
         moves.append(Move(TransactionKind.usage, wallet, sides, reason, METERING.label, explanation=told))
     made = movements.post(moves, at)
-    for wallet in charges:
-        _note_low_balance(wallet, before[wallet.id], at)
+    caps.count(costs, at)
     return made
 
 
@@ -71,10 +70,3 @@ def _split(wallet: Wallet, total: Decimal) -> tuple[Decimal, Decimal]:
     can_pay = max(ZERO, available_in(wallet)) if wallet.status is WalletStatus.active else ZERO
     paid = min(total, can_pay)
     return paid, total - paid
-
-
-def _note_low_balance(wallet: Wallet, before: Decimal, at: datetime) -> None:
-    threshold, now = wallet.low_balance_threshold, wallet.balance - wallet.held
-    if threshold is not None and now < threshold <= before:
-        summary = f"The balance fell below {plain(threshold)} {wallet.currency}"
-        audit.record(METERING, "wallet.low_balance", wallet, summary=summary, at=at, after={"balance": now})

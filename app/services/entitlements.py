@@ -15,7 +15,7 @@ from app.models import Account, Metric, PlanVersion, PriceComponent, Subscriptio
 from app.models.customers import AccountStatus, BillingMode, CustomerStatus
 from app.models.plans import Ending
 from app.models.wallets import WalletStatus
-from app.services import rollups, wallets
+from app.services import caps, rollups, wallets
 from app.services.movements import available_in
 
 ZERO = Decimal(0)
@@ -35,9 +35,10 @@ class Entitlement:
 def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
     """Tell whether the account may use the metric at `at`.
 
-    Denied for `account_suspended`, `paused`, `no_subscription`, `not_in_plan`, `limit_reached`, and, where
-    the plan suspends an empty prepaid account, `insufficient_funds`. Usage that arrives nevertheless is
-    always counted and owed. `trialing` allows what nothing is charged for. Nothing is read from a cache.
+    Denied for `account_suspended`, `paused`, `no_subscription`, `not_in_plan`, `limit_reached`,
+    `spending_cap` (one of the wallet), and, where the plan suspends an empty prepaid account,
+    `insufficient_funds`. Usage that arrives nevertheless is always counted and owed. `trialing` allows what
+    nothing is charged for. Nothing is read from a cache.
     """
     wallet = wallets.find_for(account) if account.billing_mode is BillingMode.prepaid else None
     remaining = None if wallet is None else available_in(wallet)
@@ -55,6 +56,8 @@ def check(account: Account, metric: Metric, *, at: datetime) -> Entitlement:
         usable = wallet is not None and wallet.status is WalletStatus.active and wallet.receivable == 0
         if not usable or remaining is None or remaining <= ZERO:
             return Entitlement(False, "insufficient_funds", remaining)
+    if wallet is not None and not in_trial and caps.is_reached(wallet, at=at):
+        return Entitlement(False, "spending_cap", remaining)
     rest = _rest_of_limit(account, metric, at)
     if rest is not None and rest <= ZERO:
         return Entitlement(False, "limit_reached", remaining, ZERO)

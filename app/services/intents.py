@@ -5,6 +5,7 @@ All of this happens in the caller's transaction. `app.services.payments` commits
 afterwards.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
@@ -21,7 +22,7 @@ from app.errors import Conflict, CurrencyMismatch, IdempotencyMismatch, Invalid
 from app.formatting import format_money
 from app.gateways.payments import PaymentGateway, open_gateway, payment_gateways, to_minor
 from app.ids import new_id
-from app.models import Invoice, Payment
+from app.models import Invoice, Payment, PaymentMethod
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
 from app.models.wallets import WalletStatus
@@ -45,8 +46,19 @@ PAYABLE = (
 KEYS = UUID("6f1e0c52-5d0a-4c59-9a53-0f6a3a8b7f10")
 
 
-def begin_top_up(wallet_id: UUID, amount: object, *, gateway: str, actor: Actor, key: str | None) -> UUID:
+def begin_top_up(
+    wallet_id: UUID,
+    amount: object,
+    *,
+    gateway: str,
+    actor: Actor,
+    key: str | None,
+    method: PaymentMethod | None = None,
+) -> UUID:
     """Write the intent to top up a wallet and return its id.
+
+    `method` is charged instead of asking the customer. Where the wallet fills itself up, the gateway is asked
+    to keep the way to pay.
 
     Raises:
         NotFound, Conflict: no such wallet; it is closed.
@@ -61,7 +73,8 @@ def begin_top_up(wallet_id: UUID, amount: object, *, gateway: str, actor: Actor,
         "amount": _payable(amount, wallet.currency),
         "currency": wallet.currency,
     }
-    return _begin(values, gateway=gateway, actor=actor, key=key)
+    kept = {"saves_method": bool(wallet.auto_top_up), "method_id": method.id if method else None}
+    return _begin(values, gateway=gateway, actor=actor, key=key, kept=kept)
 
 
 def begin_invoice_payment(
@@ -120,13 +133,20 @@ def _payable(amount: object, currency: str) -> Decimal:
     return chosen
 
 
-def _begin(values: dict[str, Any], *, gateway: str, actor: Actor, key: str | None) -> UUID:
-    """Write the intent; the same key gives the payment that was made with it."""
+def _begin(
+    values: dict[str, Any],
+    *,
+    gateway: str,
+    actor: Actor,
+    key: str | None,
+    kept: Mapping[str, Any] | None = None,
+) -> UUID:
+    """Write the intent; the same key gives the payment that was made with it, whatever `kept` says by now."""
     chosen = _hosted_gateway(gateway)
     to_minor(values["amount"], chosen.minor_exponent(values["currency"]))
     payment_id = new_id() if key is None else uuid5(KEYS, f"{actor.kind}:{actor.id}\n{key}")
     values = {**values, "id": payment_id, "gateway": gateway}
-    if insert_payment(values, actor) is None:
+    if insert_payment({**values, **(kept or {})}, actor) is None:
         existing = db.session.get_one(Payment, payment_id)
         if any(getattr(existing, name) != value for name, value in values.items()):
             raise IdempotencyMismatch("This Idempotency-Key was used for another payment.")

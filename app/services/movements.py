@@ -15,7 +15,7 @@ from app.models import Grant, Wallet, WalletTransaction
 from app.models.grants import GrantKind
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
-from app.services import grant_uses, ledger
+from app.services import alerts, grant_uses, ledger
 from app.services.bulk import insert_rows
 from app.services.grant_uses import Flow
 from app.services.ledger import Posted
@@ -91,6 +91,7 @@ def post(moves: Sequence[Move], at: datetime) -> list[UUID]:
     flows = [_flow(ids[n], moves[n], each.balance_after) for n, each in posted.items()]
     if came_back := grant_uses.follow(flows, at):
         lapse(came_back, at)
+    alerts.watch({each.wallet.id: each.wallet for each in moves}.values(), at)
     return ids
 
 

@@ -26,6 +26,7 @@ from app.errors import (
 from app.gateways.payments import (
     PaymentGateway,
     PaymentIntent,
+    SavedMethod,
     open_gateway,
 )
 from app.ids import new_id
@@ -95,7 +96,8 @@ def start_invoice_payment(
 
 
 def open_checkout(payment_id: UUID) -> Payment:
-    """Open the gateway's page for a committed intent, once; asking again resolves an unknown outcome.
+    """Open the gateway's page for a committed intent, or charge what it kept, once; asking again resolves an
+    unknown outcome.
 
     Raises:
         NotFound: no such payment.
@@ -103,8 +105,9 @@ def open_checkout(payment_id: UUID) -> Payment:
     _need_no_transaction()
     question = in_transaction(lambda: _question(payment_id))
     if question.ref is None and question.status in intents.OPEN and question.gateway.hosted:
+        ask = question.gateway.charge_saved if question.intent.method else question.gateway.create_checkout
         try:
-            checkout = question.gateway.create_checkout(question.intent)
+            checkout = ask(question.intent)
         except GatewayUnavailable as error:
             reason = error.message
             in_transaction(lambda: settlements.advance(payment_id, PaymentStatus.unknown, reason))
@@ -215,6 +218,7 @@ def _due(at: datetime) -> Select[UUID]:
 
 def _question(payment_id: UUID) -> Question:
     payment = get(payment_id)
+    method = payment.method
     subject = f"Invoice {payment.invoice.number}" if payment.invoice else "Wallet top-up"
     intent = PaymentIntent(
         id=payment.id,
@@ -224,6 +228,8 @@ def _question(payment_id: UUID) -> Question:
         return_url=current_settings().public_url.rstrip("/") + RETURN_PATH.format(id=payment.id),
         expires_at=payment.created_at + LIFETIME,
         email=payment.account.customer.email,
+        save_method=payment.saves_method,
+        method=SavedMethod(method.customer_ref, method.method_ref, method.label) if method else None,
     )
     gateway = open_gateway(payment.gateway, current_settings())
     return Question(gateway, intent, payment.status, payment.gateway_ref)

@@ -17,7 +17,7 @@ from app.gateways.payments import Checkout, GatewayPayment, GatewayStatus
 from app.models import Payment
 from app.models.payments import PaymentStatus
 from app.permissions import Actor
-from app.services import audit, invoices, wallets
+from app.services import audit, invoices, payment_methods, wallets
 
 SYSTEM = Actor.system("payments")
 STATUSES = {
@@ -46,6 +46,7 @@ def take(payment_id: UUID, found: GatewayPayment, *, at: datetime) -> PaymentSta
     payment.gateway_payment_ref = found.payment_ref or payment.gateway_payment_ref
     payment.fee = found.fee
     if target is PaymentStatus.succeeded:
+        payment_methods.remember(payment, found.saved, at=at, actor=SYSTEM)
         target, reason = settle(payment, at=at, actor=SYSTEM)
     return _move(payment, target, reason, at=at, actor=SYSTEM)
 
@@ -73,7 +74,7 @@ def keep_checkout(payment_id: UUID, checkout: Checkout) -> PaymentStatus:
     payment, at = locked(payment_id), clock.now()
     payment.updated_at = at
     if payment.gateway_ref is None:
-        payment.gateway_ref, payment.checkout_url = checkout.ref, checkout.url
+        payment.gateway_ref, payment.checkout_url = checkout.ref, checkout.url or None
     if PaymentStatus.pending not in allowed("payment", payment.status):
         return payment.status
     return _move(payment, PaymentStatus.pending, "", at=at, actor=SYSTEM)

@@ -9,15 +9,17 @@ from app.domain.money import parse_amount
 from app.errors import Conflict, Invalid
 from app.models import Wallet
 from app.permissions import Actor
-from app.services import audit, movements
+from app.services import alerts, audit, auto_top_ups, movements
 from app.services.inputs import refusals
 from app.services.movements import available_in
 from app.services.wallet_rules import locked
 
+MOST_LEVELS = 10
+
 
 def set_limits(wallet: Wallet, values: Mapping[str, Any], *, actor: Actor) -> Wallet:
-    """Change `low_balance_threshold`, `overdraft_limit` (amounts) and `auto_top_up` ({threshold, amount} or
-    None).
+    """Change `low_balance_threshold`, `overdraft_limit`, `daily_cap`, `monthly_cap` (amounts), `alert_levels`
+    (amounts, None for the usual parts of the threshold) and `auto_top_up` ({threshold, amount} or None).
 
     Raises:
         Invalid: with the attribute that cannot be used.
@@ -36,6 +38,7 @@ def set_limits(wallet: Wallet, values: Mapping[str, Any], *, actor: Actor) -> Wa
         summary = f"Limits of the wallet of {wallet.account.name} changed"
         audit.record(actor, "wallet.limits_changed", wallet, summary=summary, before=before, after=after)
     movements.settle(wallet, clock.now())
+    auto_top_ups.change(wallet, alerts.left_in(wallet), clock.now())
     return wallet
 
 
@@ -59,8 +62,24 @@ def _read_auto_top_up(value: Any, currency: str, pointer: str) -> dict[str, str]
     }
 
 
+def _read_cap(value: Any, currency: str, pointer: str) -> Decimal | None:
+    return None if value is None else parse_amount(value, currency, pointer=pointer)
+
+
+def _read_levels(value: Any, currency: str, pointer: str) -> list[str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) > MOST_LEVELS:
+        raise Invalid.at(pointer, f"Levels are a list of at most {MOST_LEVELS} amounts.")
+    found = {_read_limit(each, currency, f"{pointer}/{n}") for n, each in enumerate(value)}
+    return [str(level) for level in sorted(found, reverse=True)]
+
+
 LIMITS = {
     "low_balance_threshold": _read_threshold,
     "overdraft_limit": _read_limit,
     "auto_top_up": _read_auto_top_up,
+    "alert_levels": _read_levels,
+    "daily_cap": _read_cap,
+    "monthly_cap": _read_cap,
 }

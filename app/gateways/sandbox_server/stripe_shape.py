@@ -14,7 +14,7 @@ from app.gateways.sandbox_server.checkouts import LIFETIME_SECONDS, Refused, San
 from app.gateways.sandbox_server.store import Document
 
 stripe_api = Blueprint("stripe_api", __name__)
-BAD_REQUEST, UNAUTHORIZED, NOT_FOUND = 400, 401, 404
+BAD_REQUEST, UNAUTHORIZED, PAYMENT_REQUIRED, NOT_FOUND = 400, 401, 402, 404
 SHORTEST_SECONDS = 30 * 60
 
 
@@ -67,6 +67,7 @@ def create_session() -> tuple[Response, int]:
                 "reference": form.get("client_reference_id", ""),
                 "metadata": {"intent_id": form.get("metadata[intent_id]", "")},
                 "return_url": form["success_url"],
+                "keeps_method": "payment_intent_data[setup_future_usage]" in form,
                 "expires_at": int(form["expires_at"]),
             }
         except (KeyError, ValueError) as error:
@@ -89,6 +90,49 @@ def retrieve_session(session_id: str) -> tuple[Response, int]:
         return jsonify(_error(NOT_FOUND, str(error))[1]), NOT_FOUND
     expand = any(path.startswith("payment_intent") for path in request.args.values())
     return jsonify(session_body(_sandbox(), checkout, expand=expand)), 200
+
+
+@stripe_api.post("/v1/payment_intents")
+def create_intent() -> tuple[Response, int]:
+    """Charge a saved payment method off-session and confirm at once; a declined one is answered 402."""
+    request.get_data(cache=True)
+    form = request.form
+
+    def work() -> tuple[int, Document]:
+        try:
+            checkout: Document = {
+                "id": f"pi_{secrets.token_hex(12)}",
+                "amount": int(form["amount"]),
+                "currency": form["currency"].upper(),
+                "description": form.get("description", ""),
+                "reference": form.get("metadata[intent_id]", ""),
+                "metadata": {"intent_id": form.get("metadata[intent_id]", "")},
+                "return_url": "",
+                "expires_at": int(now()) + LIFETIME_SECONDS,
+            }
+        except (KeyError, ValueError) as error:
+            return _error(BAD_REQUEST, f"Missing or invalid parameter: {error}")
+        if not form.get("customer", "").startswith("cus_") or "pm_" not in form.get("payment_method", ""):
+            return _error(BAD_REQUEST, "No such customer or payment method.")
+        made = _sandbox().charge("stripe", checkout)
+        body = intent_body(made)
+        if made["attempts"][-1]["status"] == "failed":
+            status, refusal = _error(PAYMENT_REQUIRED, made["attempts"][-1]["reason"], "card_error")
+            refusal["error"] |= {"code": "card_declined", "payment_intent": body}
+            return status, refusal
+        return 200, body or {}
+
+    return _idempotent(work)
+
+
+@stripe_api.get("/v1/payment_intents/<intent_id>")
+def retrieve_intent(intent_id: str) -> tuple[Response, int]:
+    """Return a payment intent that was made by itself."""
+    try:
+        checkout = _sandbox().get(intent_id)
+    except Refused as error:
+        return jsonify(_error(NOT_FOUND, str(error))[1]), NOT_FOUND
+    return jsonify(intent_body(checkout)), 200
 
 
 @stripe_api.post("/v1/refunds")
@@ -153,22 +197,28 @@ def intent_body(checkout: Document) -> Document | None:
     }
     charge = {"object": "charge", "id": f"ch_{latest['id']}", "balance_transaction": settled}
     states = {"paid": "succeeded", "failed": "requires_payment_method", "processing": "processing"}
+    keeps = checkout.get("keeps_method") and paid
+    suffix = latest["id"].removeprefix("pi_")
+    card = {"id": f"pm_{suffix}", "object": "payment_method", "card": {"brand": "visa", "last4": "4242"}}
     return {
         "id": latest["id"],
         "object": "payment_intent",
         "amount": checkout["amount"],
         "amount_received": paid["amount"] if paid else 0,
         "currency": currency,
+        "customer": f"cus_{suffix}" if keeps else None,
         "last_payment_error": failure if latest["status"] == "failed" else None,
         "latest_charge": charge if paid else None,
         "livemode": False,
         "metadata": checkout["metadata"],
+        "payment_method": card if keeps else None,
+        "setup_future_usage": "off_session" if checkout.get("keeps_method") else None,
         "status": states[latest["status"]],
     }
 
 
 def stripe_events(sandbox: Sandbox, checkout: Document, fact: str) -> list[Document]:
-    """Return the events that Stripe sends for a fact, in its order."""
+    """Return the events that Stripe sends for a fact, in its order; without a page there is no session."""
     session = session_body(sandbox, checkout)
     charge = {
         "id": f"ch_{checkout['attempts'][-1]['id']}" if checkout["attempts"] else "",
@@ -193,4 +243,5 @@ def stripe_events(sandbox: Sandbox, checkout: Document, fact: str) -> list[Docum
             "data": {"object": subject},
         }
         for kind, subject in kinds[fact]
+        if not (checkout["id"].startswith("pi_") and kind.startswith("checkout."))
     ]

@@ -1,0 +1,78 @@
+"""What the product tells people: the notification itself, who has read it, and who wants it by mail."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Base
+from app.models.base import CreatedAt, Identified
+from app.models.customers import Customer
+from app.models.users import User
+
+
+class Notification(Identified, Base):
+    """Something that happened to a customer and that people should know; staff see every one.
+
+    `kind` is one of `services.notifications.KINDS`, `facts` are pairs of label and value as they are shown,
+    `url` leads to a page outside the product, such as a gateway's.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (Index("ix_notifications_customer_id", "customer_id"),)
+
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
+    kind: Mapped[str]
+    tone: Mapped[str]
+    title: Mapped[str]
+    text: Mapped[str]
+    facts: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    url: Mapped[str | None]
+    resource_type: Mapped[str]
+    resource_id: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+    customer: Mapped[Customer | None] = relationship()
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class NotificationRead(Base):
+    """A person has read a notification."""
+
+    __tablename__ = "notification_reads"
+    __table_args__ = (Index("ix_notification_reads_user_id", "user_id"),)
+
+    notification_id: Mapped[UUID] = mapped_column(
+        ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
+    read_at: Mapped[datetime]
+
+    notification: Mapped[Notification] = relationship()
+    user: Mapped[User] = relationship()
+
+
+class NotificationPreference(Identified, Base):
+    """Whether a customer, or a member of staff, wants one kind by mail. Without a row: customers do, staff
+    does not.
+    """
+
+    __tablename__ = "notification_preferences"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "kind"),
+        UniqueConstraint("user_id", "kind"),
+        CheckConstraint("num_nonnulls(customer_id, user_id) = 1", name="of_one"),
+    )
+
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    kind: Mapped[str]
+    mail: Mapped[bool]
+
+    customer: Mapped[Customer | None] = relationship()
+    user: Mapped[User | None] = relationship()

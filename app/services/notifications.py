@@ -1,0 +1,181 @@
+"""What people are told: in the product at once, and by mail to whoever wants it.
+
+`notify` writes the notification in the caller's transaction and promises the mails; who gets one is decided
+when the promise is kept. A customer gets every kind by mail until somebody turns it off; staff get those that
+they asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.db import Base, db
+from app.errors import Invalid
+from app.ids import new_id
+from app.models import Customer, Notification, NotificationPreference, NotificationRead, OutboxMessage, User
+from app.permissions import STAFF
+from app.services import audit, mails, outbox
+
+EXPAND, MAIL = "notification", "notification.mail"
+TONES = ("alert", "warning", "action", "success")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind is called where people choose their mails."""
+
+    title: str
+
+
+KINDS = {
+    "low_balance": Kind("The balance of a wallet is low"),
+    "spending_cap": Kind("A spending cap is near or reached"),
+    "auto_top_up": Kind("An automatic top-up needs attention"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A notification as one person sees it."""
+
+    notification: Notification
+    read: bool
+
+
+def notify(
+    customer: Customer,
+    kind: str,
+    *,
+    title: str,
+    text: str,
+    about: Base,
+    at: datetime,
+    tone: str = "warning",
+    facts: Sequence[tuple[str, str]] = (),
+    url: str | None = None,
+) -> Notification:
+    """Tell a customer, and the staff, something about a row; the mails are promised.
+
+    Raises:
+        AssertionError: there is no such kind or tone; a mistake of the program.
+    """
+    assert tone in TONES
+    assert kind in KINDS
+    told = Notification(
+        customer_id=customer.id,
+        kind=kind,
+        tone=tone,
+        title=title,
+        text=text,
+        facts=[list(each) for each in facts],
+        url=url,
+        resource_type=type(about).__name__,
+        resource_id=audit.identity(about),
+        created_at=at,
+    )
+    db.session.add(told)
+    db.session.flush()
+    outbox.promise(EXPAND, str(told.id), {"notification_id": str(told.id)})
+    return told
+
+
+def unread(user: User) -> int:
+    """Return how many notifications a person has not read."""
+    return db.session.scalar(select(func.count()).where(_visible(user), ~_read_by(user))) or 0
+
+
+def listed(user: User, *, limit: int = 50) -> list[Listed]:
+    """Return what a person was told, the newest first."""
+    query = select(Notification, _read_by(user)).where(_visible(user))
+    rows = db.session.execute(query.order_by(Notification.id.desc()).limit(limit))
+    return [Listed(notification, read) for notification, read in rows]
+
+
+def mark_read(user: User, ids: Iterable[UUID] | None, *, at: datetime) -> int:
+    """Note that a person has read these notifications, or all of them; return how many were new to them.
+
+    Ids of somebody else's notifications are left alone.
+    """
+    chosen = select(Notification.id).where(_visible(user), ~_read_by(user))
+    if ids is not None:
+        chosen = chosen.where(Notification.id.in_(list(ids)))
+    rows = [
+        {"notification_id": each, "user_id": user.id, "read_at": at} for each in db.session.scalars(chosen)
+    ]
+    if rows:
+        db.session.execute(insert(NotificationRead).on_conflict_do_nothing(), rows)
+    return len(rows)
+
+
+def preferences(owner: Customer | User) -> dict[str, bool]:
+    """Return for every kind whether a customer or a member of staff gets it by mail."""
+    chosen = select(NotificationPreference.kind, NotificationPreference.mail).where(_of(owner))
+    by_mail = isinstance(owner, Customer)
+    return dict.fromkeys(KINDS, by_mail) | {
+        kind: mail for kind, mail in db.session.execute(chosen) if kind in KINDS
+    }
+
+
+def prefer(owner: Customer | User, kind: str, *, mail: bool) -> None:
+    """Set whether a customer or a member of staff gets a kind by mail.
+
+    Raises:
+        Invalid: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise Invalid.at("/kind", f"Choose one of: {', '.join(KINDS)}.", code="unknown_choice")
+    key = "customer_id" if isinstance(owner, Customer) else "user_id"
+    row = {"id": new_id(), key: owner.id, "kind": kind, "mail": mail}
+    made = insert(NotificationPreference).values(row)
+    db.session.execute(made.on_conflict_do_update(index_elements=[key, "kind"], set_={"mail": mail}))
+
+
+def _of(owner: Customer | User) -> ColumnElement[bool]:
+    if isinstance(owner, Customer):
+        return NotificationPreference.customer_id == owner.id
+    return NotificationPreference.user_id == owner.id
+
+
+def _visible(user: User) -> ColumnElement[bool]:
+    """Return what a person may see: staff everything, a customer's person the customer's own."""
+    if user.role in STAFF:
+        return Notification.id.is_not(None)
+    return Notification.customer_id == user.customer_id
+
+
+def _read_by(user: User) -> ColumnElement[bool]:
+    read = select(NotificationRead.user_id).where(
+        NotificationRead.notification_id == Notification.id, NotificationRead.user_id == user.id
+    )
+    return read.exists()
+
+
+def _addresses(told: Notification) -> list[str]:
+    """Return who gets a notification by mail: the customer, and the staff who asked for the kind."""
+    found = []
+    if told.customer is not None and preferences(told.customer)[told.kind]:
+        found.append(told.customer.email)
+    wanted = select(NotificationPreference.user_id).where(
+        NotificationPreference.kind == told.kind, NotificationPreference.mail
+    )
+    staff = select(User.email).where(or_(*(User.role == role for role in sorted(STAFF))), User.active)
+    return [*found, *db.session.scalars(staff.where(User.id.in_(wanted)).order_by(User.email))]
+
+
+@outbox.handler(EXPAND)
+def _promise_mails(message: OutboxMessage) -> None:
+    told = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
+    for address in _addresses(told):
+        payload: dict[str, Any] = {"notification_id": str(told.id), "to": address}
+        outbox.promise(MAIL, f"{told.id}:{address}", payload)
+
+
+@outbox.handler(MAIL)
+def _send(message: OutboxMessage) -> None:
+    told = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
+    mails.send(told, message.payload["to"], key=f"{MAIL}:{message.key}")
