@@ -9,7 +9,7 @@ The snapshot is plain JSON; amounts, rates (percent) and quantities are decimal 
     place_of_supply {code, name}                                 "29", "Karnataka"; 96 is abroad
     lines           [{n, kind, description, sac, metric, unit, quantity, unit_price, amount, taxes, breakdown,
                       plan_version, component, events_hash}]     taxes as below, of the line
-      breakdown     [{kind, tier, quantity, unit, flat, amount}] how the price came about (API.md §5)
+      breakdown     [{group?, kind, tier, quantity, unit, flat, amount}] how the price came about (API.md §5)
     taxes           [{code, rate, taxable, amount}]              CGST, SGST, UTGST, IGST with the rate of each
     subtotal tax_total round_off total paid_from_wallet amount_due
 
@@ -126,7 +126,7 @@ def _line(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
 
 def _details(breakdown: Sequence[Mapping[str, Any]], currency: str) -> list[str]:
     """Return how the amount came about, a sentence per step; nothing where the columns already tell."""
-    if len(breakdown) == 1 and breakdown[0]["kind"] not in OFF:
+    if len(breakdown) == 1 and breakdown[0]["kind"] not in OFF and "group" not in breakdown[0]:
         (row,) = breakdown
         if row["kind"] in FEES or not Decimal(row["flat"]):
             return []
@@ -134,7 +134,7 @@ def _details(breakdown: Sequence[Mapping[str, Any]], currency: str) -> list[str]
 
 
 def step(row: Mapping[str, Any], currency: str) -> str:
-    """Return a row of a breakdown as a sentence."""
+    """Return a row of a breakdown as a sentence; one of a group names its value, "none" for usage without."""
     unit, amount = Decimal(row["unit"]), format_money(row["amount"], currency)
     kind = row["kind"]
     words = {
@@ -149,7 +149,8 @@ def step(row: Mapping[str, Any], currency: str) -> str:
     text = ROW_WORDS[kind].format(**words)
     if kind in PRICED and Decimal(row["flat"]):
         text += f" + {words['flat']}"
-    return f"{text} = {amount}" if kind in PRICED else text
+    text = f"{text} = {amount}" if kind in PRICED else text
+    return f"{row['group'] or 'none'}: {text}" if "group" in row else text
 
 
 def _sums(snapshot: Snapshot, currency: str) -> list[tuple[str, str]]:

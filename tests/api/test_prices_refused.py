@@ -145,14 +145,35 @@ def test_a_plan_takes_a_percentage_that_sums_and_counts_can_tell(
     assert caller.post("/pricing", {"code": "new", "components": [component]}).status_code == 201
 
 
-def test_a_price_by_group_is_for_quotes_and_a_plan_says_what_to_do(session: Session, caller: Caller) -> None:
+@pytest.mark.parametrize(
+    ("component", "code"),
+    [
+        ({"group_by": "weight"}, "unknown_dimension"),
+        ({"group_by": 7}, "not_a_string"),
+        ({"group_by": ""}, "not_a_string"),
+        ({"group_by": "country", "filters": {"country": "IN"}}, "one_group"),
+        ({"metric": None, "model": "flat", "unit": None, "price": "1", "group_by": "country"}, "mismatch"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused_by_its_field(
+    session: Session, caller: Caller, component: dict[str, Any], code: str
+) -> None:
     make.make_metric("m", dimensions=["country"])
-    component = {"metric": "m", **unit("1"), "group_by": "country"}
-    answer = caller.post("/pricing", {"code": "new", "components": [component]})
+    stated = {
+        name: value for name, value in {"metric": "m", **unit("1"), **component}.items() if value is not None
+    }
+    answer = caller.post("/pricing", {"code": "new", "components": [stated]})
     (found,) = answer.json["error"]["fields"]
-    assert (found["pointer"], found["code"]) == ("/components/0/group_by", "not_in_plans")
-    assert "a component of its own" in found["message"]
-    asked = {"currency": "INR", "components": [component], "usage": USAGE}
+    assert (found["pointer"], found["code"]) == ("/components/0/group_by", code)
+    assert session.scalar(select(func.count()).select_from(PricePlan)) == 0
+
+
+def test_a_plan_groups_as_a_quote_does(caller: Caller) -> None:
+    make.make_metric("m", dimensions=["country"])
+    component = {"metric": "m", **unit("1"), "group_by": "country", "filters": {"country": ["IN", "US"]}}
+    answer = caller.post("/pricing", {"code": "new", "components": [component]})
+    (made,) = answer.json["data"]["attributes"]["versions"][0]["components"]
+    assert (made["group_by"], made["filters"]) == ("country", {"country": ["IN", "US"]})
+    asked = {"currency": "INR", "components": [{**component, "filters": None}], "usage": USAGE}
     (line,) = caller.post("/pricing/quote", asked).json["data"]["attributes"]["lines"]
     assert (line["group_by"], line["amount"], line["breakdown"][0]["group"]) == ("country", "1.00", "")
-    assert session.scalar(select(func.count()).select_from(PricePlan)) == 0

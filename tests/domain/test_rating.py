@@ -1,8 +1,10 @@
 """Cumulative differences never drift, and usage is charged once by the most specific component (DOMAIN.md §2,
 §4)."""
 
+import random
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import RuleBroken
+from app.domain.groups import Groups, Total, add
+from app.domain.groups import charge as charge_groups
 from app.domain.money import quantize
 from app.domain.pricing import Usage, parse_terms, price, price_groups
 from app.domain.rating import charge, dimension_values, match
-from tests.domain import strategies
+from tests.domain import calculator, strategies
 
 NOTHING = Decimal(0)
 
@@ -77,6 +81,47 @@ def test_the_differences_of_any_split_add_up_to_the_price_of_the_total(
     assert posted == (
         price(terms, Usage(total, tuple(events), len(events)), currency).amount if events else 0
     )
+
+
+@given(
+    strategies.cases.filter(lambda case: not parse_terms(*case).by_event),
+    st.lists(st.tuples(st.sampled_from(("IN", "US", "NP", "")), strategies.quantities), max_size=10),
+    st.sampled_from(("INR", "JPY", "KWD", "IDR")),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=150)
+def test_the_differences_of_any_split_add_up_to_the_price_of_the_total_of_all_groups(
+    case: tuple[str, dict[str, Any]],
+    events: list[tuple[str, Decimal]],
+    currency: str,
+    zero_tier: bool,
+    chance: random.Random,
+) -> None:
+    """In any order; and what all of it costs is what the independent calculator says of each group."""
+    terms, how = parse_terms(*case), {"charge_zero_first_tier": zero_tier}
+    posted, groups = NOTHING, Groups()
+    for value, quantity in chance.sample(events, len(events)):
+        add(groups, value, quantity, 1)
+        total = charge_groups(terms, Total(NOTHING, 0, groups), currency, group_by="country", **how)
+        posted += quantize(total.amount - posted, currency)
+    wanted = sum(
+        (
+            calculator.exact({**case[1], "model": case[0]}, sum(own, Fraction(0)), own, zero_tier)
+            for own in by_value(events).values()
+        ),
+        Fraction(0),
+    )
+    places = calculator.PLACES[currency]
+    assert posted == Decimal(calculator.minor_units(wanted, places)).scaleb(-places)
+
+
+def by_value(events: list[tuple[str, Decimal]]) -> dict[str, list[Fraction]]:
+    """Return the quantities of the events of each value."""
+    found: dict[str, list[Fraction]] = {}
+    for value, quantity in events:
+        found.setdefault(value, []).append(Fraction(quantity))
+    return found
 
 
 def test_the_component_with_the_most_filters_charges_the_event() -> None:

@@ -3,6 +3,7 @@ import { button, choices, field, make } from "./dom.js";
 import { adopt, termFields } from "./terms.js";
 
 const FIXED = "";
+const TOGETHER = "";
 const TIMINGS = [["arrears", "At the end of the period"], ["advance", "At the start of the period"]];
 
 const text = (row, name, changed, blank = undefined) =>
@@ -23,6 +24,7 @@ const setMetric = (row, code, setup) => {
   row.metric = code || null;
   row.kind = code ? "usage" : "fixed";
   row.filters = {};
+  row.group_by = null;
   if (!code && row.model !== "flat") {
     adopt(row, setup.models[row.model], setup.models.flat);
     row.model = "flat";
@@ -46,6 +48,13 @@ const filterFields = (row, metric, changed) =>
     });
     return field(`filters/${dimension}`, `Only for ${dimension}`, control, { hint: n ? "" : "Values with commas between. Where several prices match, the most specific counts." });
   });
+
+const groupField = (row, metric, redraw) => {
+  if (!metric?.dimensions.length) return [];
+  const pairs = [[TOGETHER, "All usage together"], ...metric.dimensions.map((one) => [one, `Each ${one} by itself`])];
+  const control = make("select", { onchange: (event) => { row.group_by = event.target.value || null; redraw("group_by"); } }, ...choices(pairs, row.group_by ?? TOGETHER));
+  return [field("group_by", "Priced", control, { hint: "By itself: every value has its own tiers, free units, minimum and maximum." })];
+};
 
 const feeFields = (row, changed) => [
   field("timing", "Billed", make("select", { onchange: (event) => { row.timing = event.target.value; changed(); } }, ...choices(TIMINGS, row.timing ?? "arrears"))),
@@ -100,7 +109,7 @@ const body = (card, setup, act) => {
     field("model", "Price model", model, { hint: schema.description, look: "plan-two" }),
     field("currency", "Currency", currency),
     ...termFields(row, schema, { changed: (what_, focus) => (what_ === "structure" ? redraw(focus) : changed()) }),
-    ...(row.metric ? filterFields(row, metric, changed) : feeFields(row, changed)),
+    ...(row.metric ? [...filterFields(row, metric, changed), ...groupField(row, metric, redraw)] : feeFields(row, changed)),
     more,
     make("div", { class: "plan-wide", "data-errors": true }),
   );

@@ -1,7 +1,7 @@
 /* The plan editor: a draft version as cards that are added, ordered and removed, saved as a whole, with a live quote. */
 import { clearErrors, find, make, mark } from "./dom.js";
 import { draw, titleOf } from "./component.js";
-import { Quote } from "./quote.js";
+import { Quote, somewhat } from "./quote.js";
 
 const root = document.querySelector("[data-plan-editor]");
 const setup = JSON.parse(root.dataset.planEditor);
@@ -13,7 +13,7 @@ let serial = 0;
 let saved = "";
 let refused = [];
 
-const cardOf = (row) => ({ id: `c${(serial += 1)}`, row, quantity: "1000", events: "1", touched: new Set() });
+const cardOf = (row) => ({ id: `c${(serial += 1)}`, row, used: [somewhat()], touched: new Set() });
 const versionFields = () => [...root.querySelectorAll("[data-version-field]")];
 const version = () =>
   Object.fromEntries(versionFields().map((one) => [one.dataset.versionField, one.type === "checkbox" ? one.checked : one.value || null]));
@@ -129,7 +129,7 @@ const fresh = (kind) => {
 };
 
 const load = (said) => {
-  cards = said.components.map((row, n) => ({ ...cardOf(row), ...(cards.length === said.components.length ? { quantity: cards[n].quantity, events: cards[n].events } : {}) }));
+  cards = said.components.map((row, n) => ({ ...cardOf(row), ...(cards.length === said.components.length ? { used: cards[n].used } : {}) }));
   for (const one of versionFields()) {
     const value = said.version[one.dataset.versionField];
     if (one.type === "checkbox") one.checked = value;
