@@ -8,6 +8,7 @@ from wtforms.validators import InputRequired, Length
 from admin_views.base import ModelScreen
 from admin_views.fields import ExactField
 from admin_views.filters import Filter
+from admin_views.holds import RELATED_HOLDS, WALLET_OPERATIONS
 from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
@@ -92,6 +93,7 @@ class WalletScreen(ModelScreen):
                 "Takes money out of the wallet at once, under your name. It is refused if less is available."
             ),
         ),
+        *WALLET_OPERATIONS,
     )
     related = (
         Related(
@@ -101,6 +103,7 @@ class WalletScreen(ModelScreen):
             title="Transactions",
             empty="Nothing has moved yet. Record a top-up, or let the customer top up in the portal.",
         ),
+        RELATED_HOLDS,
         Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
     )
 
