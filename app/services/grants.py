@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from app.db import db, in_transaction, lock
 from app.domain.money import quantize
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Grant, Hold, Wallet
+from app.models import Grant, Hold, Wallet, WalletTransaction
 from app.models.grants import GrantKind
 from app.models.wallets import Book, TransactionKind, WalletStatus
 from app.permissions import Actor
@@ -132,6 +132,11 @@ def get(wallet: Wallet, grant_id: UUID) -> Grant:
     if grant is None or grant.wallet_id != wallet.id:
         raise NotFound("There is no such grant.")
     return grant
+
+
+def of(transaction: WalletTransaction) -> Grant:
+    """Return the grant that a transaction of kind `grant` gave."""
+    return db.session.scalars(select(Grant).where(Grant.transaction_id == transaction.id)).one()
 
 
 def live(wallet: Wallet, at: datetime) -> list[Grant]:

@@ -16,7 +16,7 @@ from app.errors import NotFound
 from app.models import Wallet, WalletTransaction
 from app.permissions import Actor
 from app.registry import Registry
-from app.services import wallets
+from app.services import grants, wallets
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,24 @@ def debit(asked: Asked, at: datetime, actor: Actor) -> WalletTransaction:
     return wallets.debit(
         asked.wallet, asked.amount, at=at, actor=actor, reason=asked.reason, reference=asked.reference
     )
+
+
+@operation("grant", "Grant", "is granted to the wallet, to be spent before its other money")
+def grant(asked: Asked, at: datetime, actor: Actor) -> WalletTransaction:
+    """Give the wallet a grant; `details` holds its `kind`, `priority` and `expires_at` (RFC 3339 or None)."""
+    terms = dict(asked.details)
+    if terms["expires_at"] is not None:
+        terms["expires_at"] = datetime.fromisoformat(terms["expires_at"])
+    given = grants.give(
+        asked.wallet,
+        asked.amount,
+        at=at,
+        actor=actor,
+        reason=asked.reason,
+        reference=asked.reference,
+        **terms,
+    )
+    return given.transaction
 
 
 @operation("reversal", "Reversal", "of an earlier transaction is taken back")
