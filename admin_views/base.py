@@ -153,6 +153,10 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self._list_columns = [(name, label_of(name)) for name in self.columns]
         self._form_ajax_refs = self.lookups
 
+    def count_waiting(self) -> int:
+        """Return how many records wait for the person who is looking; the sidebar shows the number."""
+        return 0
+
     def told_intro(self) -> str:
         """Return what the list says of itself under its title."""
         return self.intro
@@ -254,9 +258,9 @@ def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
     for view in views:
         if view.in_sidebar and view.is_accessible():
             to_list = address(f"{view.endpoint}.index_view")
-            groups[view.category].append(
-                {"label": view.title, "url": to_list, "icon": view.icon, "active": view.endpoint == current}
-            )
+            active = view.endpoint == current
+            item = {"label": view.title, "url": to_list, "icon": view.icon, "active": active}
+            groups[view.category].append({**item, "count": view.count_waiting()})
     if may("operations", Verb.read):
         queues = {"label": "Job queues", "url": f"{PREFIX}/", "icon": "server", "active": False}
         groups["Operations"].append(queues)

@@ -145,7 +145,7 @@ class ListRoutes:
     def index_view(self) -> str:
         """Show the list."""
         return self.render(
-            "admin/model/list.html",
+            self.list_template,
             page=self.page(request.args),
             filters=[self.with_label(one.asked(request.args)) for one in self.asked_filters],
             term=request.args.get("search", ""),

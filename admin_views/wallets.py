@@ -2,6 +2,11 @@
 books keep them.
 """
 
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
@@ -13,9 +18,11 @@ from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
-from app.models import Journal, Payment, Posting, Wallet, WalletTransaction
+from app.formatting import format_money
+from app.models import Approval, Journal, Payment, Posting, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
-from app.services import reports, wallet_limits, wallets
+from app.permissions import Actor
+from app.services import approvals, reports, wallet_limits
 
 AMOUNT = ExactField(
     label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
@@ -30,6 +37,47 @@ REFERENCE = StringField(
     validators=[Length(max=200)],
     description="The bank's or the gateway's number of the transfer.",
 )
+
+
+WAITS = "Nothing has moved yet: a second person has to approve it. It waits under Approvals."
+
+
+def asking(name: str) -> Callable[..., str | None]:
+    """Return the act of an operation by its name among the movements of money."""
+
+    def act(
+        wallet: Wallet,
+        *,
+        amount: Decimal,
+        reason: str,
+        at: datetime,
+        actor: Actor,
+        reference: str | None = None,
+    ) -> str | None:
+        made = approvals.ask(
+            name, wallet, amount, at=at, actor=actor, reason=reason, reference=reference or None
+        )
+        return WAITS if isinstance(made, Approval) else None
+
+    return act
+
+
+def reverse(transaction: WalletTransaction, *, reason: str, at: datetime, actor: Actor) -> str | None:
+    """Take a transaction back, or ask a second person to."""
+    made = approvals.ask_reversal(transaction, at=at, actor=actor, reason=reason)
+    return WAITS if isinstance(made, Approval) else None
+
+
+def telling(what: str) -> Callable[[Any], str]:
+    """Return what an operation will do, with the amount up to which one person is enough."""
+
+    def explain(record: Any) -> str:
+        limit = approvals.limit_of(record.currency)
+        if limit is None:
+            return what
+        return f"{what} Above {format_money(limit, record.currency)} a second person has to approve it first."
+
+    return explain
 
 
 @screen(Wallet, category="Wallets", icon="wallet", place=1)
@@ -67,29 +115,31 @@ class WalletScreen(ModelScreen):
         Operation(
             "top_up",
             "Record a top-up",
-            run=wallets.top_up,
+            run=asking("top_up"),
             icon="cash",
             inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
-            confirm=(
+            explain=telling(
                 "For money that arrived outside the gateways, such as a bank transfer. It is booked at once."
             ),
         ),
         Operation(
             "credit",
             "Credit",
-            run=wallets.credit,
+            run=asking("credit"),
             icon="plus",
             inputs={"amount": AMOUNT, "reason": REASON},
-            confirm="Gives the wallet money that nobody paid. It is booked at once, under your name.",
+            explain=telling(
+                "Gives the wallet money that nobody paid. It is booked at once, under your name."
+            ),
         ),
         Operation(
             "debit",
             "Debit",
-            run=wallets.debit,
+            run=asking("debit"),
             icon="minus",
             danger=True,
             inputs={"amount": AMOUNT, "reason": REASON},
-            confirm=(
+            explain=telling(
                 "Takes money out of the wallet at once, under your name. It is refused if less is available."
             ),
         ),
@@ -136,12 +186,12 @@ class WalletTransactionScreen(ModelScreen):
         Operation(
             "reverse",
             "Reverse",
-            run=wallets.reverse,
+            run=reverse,
             icon="arrow-back-up",
             danger=True,
             inputs={"reason": REASON},
             when=lambda transaction: transaction.state == TransactionState.COMPLETED,
-            confirm=(
+            explain=telling(
                 "A new journal takes the money back; this transaction stays in the books, marked as reversed."
             ),
         ),

@@ -25,12 +25,14 @@ from app.errors import Conflict, Forbidden, NotFound
 from app.models import Account, Approval, ApprovalLimit, Wallet, WalletTransaction
 from app.models.approvals import ApprovalStatus
 from app.permissions import Actor, Verb, allows
-from app.services import audit, wallets
+from app.services import audit, cache, wallets
 from app.services.inputs import refusals
 from app.services.money_operations import Asked, MoneyOperation, operations
 from app.services.wallet_rules import need_reason, read_amount
 
 SYSTEM = Actor.system("approvals")
+MARK = "approvals"
+KEPT_SECONDS = 60
 
 
 def ask(
@@ -193,6 +195,14 @@ def waiting_for(actor: Actor, *, most: int = 50) -> list[Approval]:
     return list(db.session.scalars(query.order_by(Approval.id).limit(most)))
 
 
+def count_for(actor: Actor) -> int:
+    """Return how many requests wait for this person; for the eye, kept for a minute."""
+    if not may_decide(actor):
+        return 0
+    found = cache.get_or_make("approvals-waiting", [MARK], KEPT_SECONDS, _waiting_by_person, dict[str, int])
+    return sum(number for person, number in found.items() if person != actor.id)
+
+
 def may_decide(actor: Actor) -> bool:
     """Tell whether this actor may decide on requests of others."""
     return actor.kind == "user" and allows(actor, "approvals", Verb.write)
@@ -201,6 +211,13 @@ def may_decide(actor: Actor) -> bool:
 def is_own(approval: Approval, actor: Actor) -> bool:
     """Tell whether this person asked for it."""
     return actor.kind == "user" and actor.id == str(approval.requested_by_id)
+
+
+def _waiting_by_person() -> dict[str, int]:
+    query = (
+        select(Approval.requested_by_id, func.count()).where(_waiting()).group_by(Approval.requested_by_id)
+    )
+    return {str(person): number for person, number in db.session.execute(query)}
 
 
 def _waiting() -> ColumnElement[bool]:
@@ -246,6 +263,7 @@ def _decide(row: Approval, status: ApprovalStatus, at: datetime, actor: Actor, r
 
 
 def _note(actor: Actor, row: Approval, done: str, told: str, at: datetime) -> None:
+    cache.changed([MARK])
     amount = quantize(row.amount, row.currency)
     label = operations[row.operation].label
     summary = f"{label} of {amount} {row.currency} for {row.wallet.account.name} {told}"

@@ -58,7 +58,9 @@ LISTED = [
     "audit",
     "job-runs",
 ]
-MOST_QUERIES = 3
+# One of them counts what waits for approval: it is kept in Redis where transactions are real.
+MOST_QUERIES = 4
+MOST_OF_AN_EXPORT = 2
 PAGE = 50
 # Dead letters also tell what waits for which reason, and the replays that are under way; events, which months
 # are archived.
@@ -150,7 +152,7 @@ def test_an_export_has_a_line_for_every_row(
         answer = desk.get(f"/admin/{slug}/export/csv/")
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     assert len(answer.get_data(as_text=True).splitlines()) == rows + 1
-    assert len(queries) <= MOST_QUERIES - 1
+    assert len(queries) <= MOST_OF_AN_EXPORT
 
 
 def test_a_model_that_no_file_speaks_of_is_read_only_and_for_super_admins(app: Flask, at_desk: Desk) -> None:
