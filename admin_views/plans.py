@@ -45,7 +45,12 @@ def set_prices(version: PlanVersion, *, prices: list[Mapping[str, Any]], at: dat
 
 
 def terms_in_words(component: PriceComponent) -> Markup:
-    """Return what a component costs in one line: the price of one, or its tiers."""
+    """Return what a component costs in one line: the price of one, or its tiers, and its groups."""
+    words = _price_in_words(component)
+    return words if component.group_by is None else words + f"; each {component.group_by} by itself"
+
+
+def _price_in_words(component: PriceComponent) -> Markup:
     terms = component.terms
     tiers = [_tier_in_words(tier, component.currency) for tier in terms.get("tiers", ())]
     plain = terms.get("unit") or terms.get("price")
