@@ -44,12 +44,13 @@ class InvoiceOrigin(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What a line charges for: `adjustment` is late usage of an invoiced period, the last four a deal's."""
+    """What a line is for: `adjustment` is late usage, `carried` kept for later, the last four a deal's."""
 
     usage = "usage"
     fixed = "fixed"
     adjustment = "adjustment"
     manual = "manual"
+    carried = "carried"
     commitment = "commitment"
     discount = "discount"
     coupon = "coupon"
@@ -184,8 +185,7 @@ class BillingRunItem(Identified, Timestamped, Base):
 
 class Invoice(Identified, Timestamped, Base):
     """A bill. A draft can change; once issued it has a number and an immutable snapshot, and is only ever
-    paid or cancelled.
-    """
+    paid or cancelled."""
 
     __tablename__ = "invoices"
     __table_args__ = (

@@ -11,7 +11,7 @@ from app.domain.periods import Period
 from app.domain.tax import SupplyKind
 from app.models import Account, ChargePosition, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
-from app.services import commitments, invoice_checks, invoice_lines, reductions, taxes
+from app.services import carrying, commitments, invoice_checks, invoice_lines, reductions, taxes
 from app.services.invoice_checks import History
 from app.services.price_book import PriceBook
 from app.services.taxes import Seller
@@ -64,9 +64,7 @@ def assemble(
     off = []
     if agreed:
         off = reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
-    made = invoice_lines.make(
-        dues, manual, [*true_ups, *off], supply=supply, rates=rates, currency=account.currency
-    )
+    made = carrying.make(account, dues, manual, [*true_ups, *off], supply=supply, rates=rates)
     export = supply.kind is SupplyKind.export
     invoice = Invoice(
         account_id=account.id,

@@ -49,6 +49,7 @@ ROW_WORDS = {
     "charged": "Charged in the period: {amount}",
     "percent_off": "{share} off {base}",
     "amount_off": "{amount} of {base}",
+    "carried": "More is given back than charged: {amount}",
 }
 # Rows whose amount is quantity × unit, and perhaps a flat part.
 PRICED = frozenset({"tier", "units", "packages", "percentage", "fixed"})

@@ -17,6 +17,7 @@ from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
 from app.services import (
     audit,
+    carrying,
     claims,
     fee_charges,
     invoice_checks,
@@ -127,6 +128,7 @@ def _finish(
     invoice.due_on = invoice.issued_on + timedelta(days=account.payment_terms_days)
     invoice.parked_reason = None
     claims.take(invoice)
+    carrying.keep(invoice, at=at, actor=actor)
     _pay_from_wallet(invoice, account, moves, at, actor)
     # The lines go first: the database refuses a change to the lines of a numbered invoice.
     db.session.flush()

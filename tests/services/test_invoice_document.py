@@ -104,7 +104,7 @@ def test_reverse_charge_and_the_order_are_told():
 
 
 # What billing adds to the rows that explain a price: of earlier invoices, trials and contracts.
-OF_BILLING = {"invoiced", "trial", "commitment", "charged", "percent_off", "amount_off"}
+OF_BILLING = {"invoiced", "trial", "commitment", "charged", "carried", "percent_off", "amount_off"}
 
 
 def test_every_kind_of_row_that_pricing_names_has_words():

@@ -209,12 +209,14 @@ def test_an_invoice_is_overdue_from_the_day_after_it_was_due_in_india(
     assert invoice.status is InvoiceStatus.paid
 
 
-def test_an_adjustment_that_gives_back_more_than_is_charged_is_parked(
-    session: Session, account: Account, metric: Metric
-) -> None:
+def test_usage_given_back_that_a_wallet_had_paid_is_parked(session: Session, metric: Metric) -> None:
+    """The wallet has got the price back when the usage was taken back; its tax is for a person to judge."""
+    account = make.make_account(prepaid=True)
+    make.make_wallet("500", account=account)
+    priced(make.per_unit(metric, "1"), account=account)
     use(account, metric, 100)
     issue_for(account)
-    session.execute(text("UPDATE charge_positions SET quantity = 40"))
+    session.execute(text("UPDATE charge_positions SET quantity = 40, charged_amount = 40"))
     session.execute(text("UPDATE usage_rollups SET quantity = 40"))
     invoice = issue_for(account, NOVEMBER, at=IN_DECEMBER)
     assert (invoice.subtotal, invoice.status) == (Decimal(-60), InvoiceStatus.parked)

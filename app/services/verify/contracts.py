@@ -63,6 +63,30 @@ EXCEEDED = f"""
     WHERE u.amount > coalesce(d.amount, c.amount)
 """  # noqa: S608
 
+# A wallet gets the tax as well. A credit has the id that the lines name.
+CARRIED = """
+    WITH carried AS (
+        SELECT i.id, i.number, i.account_id, l.source_id, sum(l.amount) AS amount, sum(t.amount) AS tax
+        FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum((tax ->> 'amount')::numeric), 0) AS amount
+            FROM jsonb_array_elements(l.taxes) AS tax
+        ) t
+        WHERE l.kind = 'carried' AND i.number IS NOT NULL AND i.status <> 'cancelled'
+        GROUP BY i.id, l.source_id
+    ), moved AS (
+        SELECT wallet_id, reference, sum(amount) AS amount FROM wallet_transactions
+        WHERE kind = 'credit' AND state IN ('COMPLETED', 'REVERSED') GROUP BY wallet_id, reference
+    )
+    SELECT r.number, r.amount + CASE WHEN w.id IS NULL THEN 0 ELSE r.tax END AS carried,
+           coalesce(c.amount, m.amount, 0) AS kept
+    FROM carried r
+    LEFT JOIN account_credits c ON c.id = r.source_id AND c.account_id = r.account_id
+    LEFT JOIN wallets w ON w.id = r.source_id AND w.account_id = r.account_id
+    LEFT JOIN moved m ON m.wallet_id = w.id AND m.reference = r.id::text
+    ORDER BY r.number
+"""
+
 TAXED_OTHERWISE = """
     SELECT i.number, l.n, l.tax_rate, o.tax_rate AS rate
     FROM invoice_lines l
@@ -144,6 +168,16 @@ def used(findings: Findings, at: datetime) -> None:
     for row in stream(EXCEEDED):
         message = f"{plain(row.used)} was taken off in one period, {plain(row.most)} is the most."
         findings.add(f"{row.kind} {row.source_id}", message)
+
+
+@check("carried", "What invoices carry on is kept as a credit or put into the wallet, once")
+def carried(findings: Findings, at: datetime) -> None:
+    """Compare what issued invoices carry on with the credits and the movements of wallets made of it."""
+    for row in stream(CARRIED):
+        findings.count("invoices")
+        if row.kept != row.carried:
+            message = f"It carries on {plain(row.carried)}, {plain(row.kept)} is kept."
+            findings.add(f"invoice {row.number}", message)
 
 
 @check("reduced_tax", "What is taken off an invoice is taken off before tax")
