@@ -20,6 +20,7 @@ from app.db import Base, db
 from app.permissions import Role
 from app.registry import load_package
 from tests.admin.conftest import Desk, Person
+from tests.admin.movements import make_movements
 from tests.admin.world import World, make_world
 from tests.support.application import QueryCounter
 
@@ -81,7 +82,7 @@ def test_a_list_shows_its_rows_in_at_most_three_statements(
     slug: str, desk: Person, screens: dict[str, ModelScreen], query_counter: QueryCounter
 ) -> None:
     for number in (1, 2, 3):
-        make_world(number)
+        make_movements(make_world(number).customer)
     view = screens[slug]
     rows = len(db.session.scalars(db.select(view.model)).all())
     db.session.flush()
@@ -95,6 +96,7 @@ def test_a_list_shows_its_rows_in_at_most_three_statements(
 def test_a_record_has_a_page_and_hides_its_secrets(
     slug: str, desk: Person, world: World, screens: dict[str, ModelScreen]
 ) -> None:
+    make_movements(world.customer)
     record = db.session.scalars(db.select(screens[slug].model)).first()
     assert record is not None
     text = desk.text(f"/admin/{slug}/details/?id={key_of(record)}")
