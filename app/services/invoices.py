@@ -21,7 +21,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.models import Account, Invoice
 from app.models.invoices import InvoiceOrigin, InvoiceStatus
 from app.permissions import Actor
-from app.services import audit
+from app.services import audit, invoiced_debts
 from app.services.drafting import assemble
 from app.services.inputs import refusals
 from app.services.issuing import issue, issue_new, park
@@ -142,7 +142,8 @@ def preview(
 
 
 def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor) -> Invoice:
-    """Note that `amount` was paid for an issued invoice, which becomes paid or partially paid.
+    """Note that `amount` was paid for an issued invoice, which becomes paid or partially paid; debt of a
+    wallet that stands on it is paid first, in the ledger as well.
 
     Raises:
         Conflict: the invoice waits for no money: a draft, paid or cancelled.
@@ -160,6 +161,7 @@ def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Ac
     before = {"status": invoice.status, "amount_paid": invoice.amount_paid}
     invoice.amount_paid += paid
     _settle(invoice, on=ist_date(at))
+    invoiced_debts.pay(invoice, paid, at=at, actor=actor)
     audit.record(
         actor,
         "invoice.paid",
