@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired, Length
 from admin_views.base import ModelScreen
 from admin_views.fields import ExactField
 from admin_views.filters import Filter
+from admin_views.grants import GIVE, RELATED_GRANTS
 from admin_views.holds import RELATED_HOLDS, WALLET_OPERATIONS
 from admin_views.operations import Operation
 from admin_views.records import Related
@@ -143,6 +144,7 @@ class WalletScreen(ModelScreen):
                 "Takes money out of the wallet at once, under your name. It is refused if less is available."
             ),
         ),
+        GIVE,
         *WALLET_OPERATIONS,
     )
     related = (
@@ -153,6 +155,7 @@ class WalletScreen(ModelScreen):
             title="Transactions",
             empty="Nothing has moved yet. Record a top-up, or let the customer top up in the portal.",
         ),
+        RELATED_GRANTS,
         RELATED_HOLDS,
         Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
     )

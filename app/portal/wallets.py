@@ -6,10 +6,11 @@ from flask import redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app import clock
 from app.errors import DomainError
 from app.portal.gateways import offered
 from app.portal.guard import blueprint, own_id
-from app.services import own, payments
+from app.services import grants, own, payments
 
 PRESETS = {"INR": ("1000", "5000", "10000", "25000"), "IDR": ("500000", "2000000", "5000000")}
 OTHER_PRESETS = ("50", "100", "250", "500")
@@ -29,7 +30,8 @@ def show_wallet(wallet_id: UUID) -> str:
     """Show a wallet and its transactions, the newest first."""
     wallet = own.get_wallet(own_id(), wallet_id)
     page = own.transactions(wallet, after=request.args.get("after", type=UUID))
-    return render_template("portal/wallet.html", wallet=wallet, page=page, own=own)
+    live = grants.live(wallet, clock.now())
+    return render_template("portal/wallet.html", wallet=wallet, page=page, own=own, grants=live)
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/top-up")

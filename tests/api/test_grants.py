@@ -72,8 +72,8 @@ def test_a_grant_is_told_by_the_names_of_the_contract(api: Any, session: Session
         "created_at": "2026-10-10T06:30:00Z",
     }
     grant = session.scalars(select(Grant)).one()
-    assert data["relationships"]["wallet"]["data"]["id"] == str(wallet.id)
-    assert data["relationships"]["transaction"]["data"]["id"] == str(grant.transaction_id)
+    assert data["relationships"]["wallet"]["id"] == str(wallet.id)
+    assert data["relationships"]["transaction"]["id"] == str(grant.transaction_id)
     status, read = api("GET", f"/{grant.id}")
     assert (status, read["data"]) == (200, data)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from uuid import uuid4
@@ -20,8 +20,9 @@ from app.models import Payment
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
 from app.permissions import Role
-from app.services import own
+from app.services import grants, own, wallets
 from tests.auth.people import csrf_token, make_user, sign_in
+from tests.factories import ACTOR
 from tests.portal.world import ZONE, World, make_world
 
 TAG = re.compile(r"<[^>]*>")
@@ -111,6 +112,19 @@ def test_the_wallets_transactions_unfold_to_what_they_were_for(client: FlaskClie
     assert "₹1,000.00" in page
     assert "What it was for" in page
     assert "auth.otp" in page
+
+
+def test_a_wallets_live_grants_are_shown_with_their_end(client: FlaskClient, world: World) -> None:
+    path, now = f"/portal/wallets/{world.own.wallet.id}", clock.now()
+    assert "Credit spent first" not in text(client, path)
+    told = {"at": now, "actor": ACTOR, "reason": "Launch offer"}
+    grants.give(world.own.wallet, "75", expires_at=datetime(2099, 10, 10, 6, 30, tzinfo=UTC), **told)
+    wallets.debit(world.own.wallet, "25", **told)
+    page = text(client, path)
+    assert "Credit spent first" in page
+    assert "10 Oct 2099" in page
+    assert "₹75.00" in page
+    assert "₹50.00" in page
 
 
 def test_usage_is_shown_by_day_and_by_price(client: FlaskClient, world: World) -> None:
