@@ -11,7 +11,7 @@ from playwright.sync_api import Dialog, Locator, Page, expect
 from sqlalchemy import select
 
 from app.db import db, transaction
-from app.models import PricePlan, Subscription
+from app.models import PriceComponent, PricePlan, Subscription
 from app.models.plans import Timing, VersionStatus
 from app.permissions import Role
 from app.services import components
@@ -112,6 +112,44 @@ def test_a_graduated_plan_is_built_published_sold_and_its_next_version_simulated
     trying.check_the_result(page)
     trying.check_the_sheet(page, f"{first:%Y-%m}", f"{last:%Y-%m}", tmp_path / "sheet.csv")
     assert errors == []
+
+
+def test_each_country_is_priced_by_itself_while_somebody_types(office: LiveServer, page: Page) -> None:
+    """150 of one country and 40 of another: 100 × 1 + 50 × 0.5, and 40 × 1."""
+    open_editor(office, page, "Starter")
+    card = page.get_by_role("region", name="1. One-time passwords")
+    card.get_by_label("Price model").select_option(label="Graduated")
+    card.get_by_role("button", name="Add tier").click()
+    card.get_by_label("Tier 1: Up to and including").fill("100")
+    card.get_by_label("Tier 1: Price per unit").fill("1")
+    card.get_by_label("Tier 2: Price per unit").fill("0.5")
+    card.get_by_label("Priced", exact=True).select_option(label="Each country by itself")
+    page.get_by_label("One-time passwords: country 1", exact=True).fill("IN")
+    page.get_by_label("One-time passwords: quantity of country 1").fill("150")
+    page.get_by_role("button", name="Add value").click()
+    expect(page.get_by_label("One-time passwords: country 2", exact=True)).to_be_focused()
+    page.get_by_label("One-time passwords: quantity of country 2").fill("40")
+    expect(total(page)).to_have_text("₹165.00")
+    expect(page.locator(".plan-steps li")).to_have_text(
+        [
+            "none: Tier 1: 40 × ₹1.00 = ₹40.00",
+            "IN: Tier 1: 100 × ₹1.00 = ₹100.00",
+            "IN: Tier 2: 50 × ₹0.50 = ₹25.00",
+        ]
+    )
+    page.get_by_label("One-time passwords: quantity of country 2").fill("many")
+    expect(page.get_by_text("Write a number")).to_be_visible()
+    page.get_by_role("button", name="Remove country 2").click()
+    expect(total(page)).to_have_text("₹125.00")
+
+    card.get_by_label("Only for country").fill("IN")
+    expect(card.get_by_text("there is nothing to group")).to_be_visible()
+    card.get_by_label("Only for country").fill("IN, US")
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    with office.database.app():
+        (component,) = db.session.scalars(select(PriceComponent)).all()
+        assert (component.group_by, component.filters) == ("country", {"country": ["IN", "US"]})
 
 
 def subscribe(office: LiveServer, page: Page, first: date) -> None:

@@ -76,10 +76,10 @@ export class Quote {
     const control = (name, label, mode, more = {}) =>
       make("input", { type: "text", inputmode: mode, autocomplete: "off", class: "form-control", value: used[name], "data-label": label, oninput: (event) => { used[name] = event.target.value.trim(); this.later(); }, ...more });
     const part = {
-      value: grouped ? control("value", `${grouped} ${n + 1}`, "text", { placeholder: `no ${grouped}` }) : null,
+      value: grouped ? control("value", `${grouped} ${n + 1}`, "text", { placeholder: "none" }) : null,
       quantity: control("quantity", `quantity${of}`, "decimal"),
       events: control("events", `number of events${of}`, "numeric", { placeholder: "number of events", hidden: true }),
-      unit: make("span", { class: "plan-unit" }),
+      unit: grouped ? null : make("span", { class: "plan-unit" }),
     };
     const remove = () => {
       card.used.splice(n, 1);
@@ -99,7 +99,7 @@ export class Quote {
     row.used.hidden = !card.row.metric;
     for (const part of row.parts) {
       for (const one of [part.value, part.quantity, part.events].filter(Boolean)) one.setAttribute("aria-label", `${title}: ${one.dataset.label}`);
-      part.unit.textContent = unit && `× ${unit}`;
+      if (part.unit) part.unit.textContent = unit && `× ${unit}`;
     }
   }
 
