@@ -24,6 +24,7 @@ from app.services import wallets
 from tests import factories
 from tests.admin.conftest import Person
 from tests.admin.world import AT, World, make_world
+from tests.services.tampering import power
 from tests.support.application import QueryCounter
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://evil.example")')
@@ -203,7 +204,7 @@ def test_a_key_in_an_address_survives_and_a_forged_one_is_not_found(world: World
 
 
 def test_the_planners_estimate_takes_partitions_in(world: World) -> None:
-    db.session.execute(text("ANALYZE usage_events"))
+    power(db.session(), "ANALYZE usage_events")
     assert paging.estimate(UsageEvent) == 3
     assert paging.estimate(Invoice) is None
 

@@ -8,7 +8,15 @@ from sqlalchemy.orm import Session
 
 from app.services import verify
 
-GUARDED = ("journals", "postings", "invoices", "invoice_lines", "event_corrections", "event_keys")
+GUARDED = (
+    "journals",
+    "postings",
+    "invoices",
+    "invoice_lines",
+    "event_corrections",
+    "event_keys",
+    "ledger_anchors",
+)
 BECOME_OWNER = text("SELECT set_config('role', tableowner, true) FROM pg_tables WHERE tablename = 'postings'")
 
 

@@ -28,6 +28,7 @@ class OwnDatabase:
     """A fresh database with everything committed for real, and the processes that were started on it."""
 
     settings: Settings
+    superuser_url: str = ""
     processes: list[Child] = field(default_factory=list)
 
     @property
@@ -71,17 +72,7 @@ class OwnDatabase:
         """Start the product's web server on a free port, wait until it is ready, return its address."""
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        command = (
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--no-ws",
-        )
+        command = ("-m", "app.serving", "--host", "127.0.0.1", "--port", str(port))
         size = ("--workers", str(workers), "--blocking-threads", "8")
         child = self.start("web", *command, *size, *options, "wsgi:app", extra={"PUBLIC_URL": url})
         self.poll(lambda: answers(f"{url}/readyz"), f"the web server to answer: {child.log}", child)
@@ -133,7 +124,8 @@ def own_database(
             **servers.clone(name),
             redis_url=servers.redis_url_of(2 + 2 * worker_number),
             data_dir=tmp_path / "data",
-        )
+        ),
+        servers.superuser_at(name),
     )
     own.settings.data_dir.mkdir()
     with Redis.from_url(own.settings.redis_url) as connection:

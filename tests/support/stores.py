@@ -37,10 +37,12 @@ _opened = ExitStack()
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The addresses of both servers; `prefix` begins the name of every database that this session makes."""
+    """The addresses of both servers; `prefix` begins the name of every database that this session makes. On a
+    server that was there before us we are no superuser."""
 
     database_url: str
     owner_url: str
+    superuser_url: str
     redis_url: str
     prefix: str
 
@@ -61,6 +63,10 @@ class Servers:
         if self.redis_url.startswith("unix:"):
             return f"{self.redis_url.partition('?')[0]}?db={number}"
         return f"{self.redis_url.rstrip('/').removesuffix('/0')}/{number}"
+
+    def superuser_at(self, database: str) -> str:
+        """Return a superuser's address of another database on the same server, empty where we have none."""
+        return _another(self.superuser_url, database) if self.superuser_url else ""
 
     @contextmanager
     def administer(self) -> Iterator[psycopg.Connection]:
@@ -162,20 +168,23 @@ def start_servers() -> Servers:
     data.chmod(0o711)
     stores = _opened.enter_context(open_stores(data, os.environ, durable=False))
     stores.start()
-    servers = Servers(stores.database_url, stores.owner_url, stores.redis_url, f"otpless_test_{os.getpid()}")
+    power = stores.postgres.url(user=SUPERUSER) if stores.postgres else ""
+    prefix = f"otpless_test_{os.getpid()}"
+    servers = Servers(stores.database_url, stores.owner_url, power, stores.redis_url, prefix)
     if stores.postgres is None:
         _opened.callback(servers.drop_all)
     else:
-        _let_tests_become_the_owner(stores.postgres)
+        _give_tests_power(stores.postgres)
     os.environ[ANNOUNCED] = json.dumps(astuple(servers))
     return servers
 
 
-def _let_tests_become_the_owner(server: Postgres) -> None:
-    """Allow `SET ROLE` to the owner, whose rights the runtime role does not have until it says so: for the
-    tests that tamper."""
+def _give_tests_power(server: Postgres) -> None:
+    """Allow the runtime role `SET ROLE` to the owner, whose rights it does not have until it says so, for the
+    tests that tamper; and the owner to end connections, for those that cut them and to drop databases."""
     with psycopg.connect(server.url("postgres", SUPERUSER), autocommit=True) as connection:
         connection.execute(f"GRANT {OWNER} TO {RUNTIME}")
+        connection.execute(f"GRANT pg_signal_backend TO {OWNER}")
 
 
 def _remove(data: Path) -> None:

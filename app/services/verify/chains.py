@@ -90,7 +90,7 @@ SUSPECTS = f"""
         WHERE p.seq IS NOT NULL
         WINDOW chain AS (PARTITION BY p.wallet_id ORDER BY p.seq)
     )
-    SELECT l.*, w.chain_head, w.account_id AS owner_id, w.currency AS kept_in
+    SELECT l.*, w.chain_head, w.seq AS wallet_seq, w.account_id AS owner_id, w.currency AS kept_in
     FROM links l LEFT JOIN wallets w ON w.id = l.wallet_id
     WHERE l.id IS NULL OR w.id IS NULL OR l.seq <> l.before_seq + 1 OR l.prev_hash <> l.before_hash
        OR l.balance_after <> l.before_balance + l.moved OR l.book <> l.bearer
@@ -109,7 +109,8 @@ STRAY = """
     SELECT s.id, s.wallet_id AS stray_in, p.wallet_id, p.seq
     FROM postings p JOIN postings s ON s.journal_id = p.journal_id AND s.seq IS NULL
     WHERE p.seq IS NOT NULL
-      AND (s.wallet_id <> p.wallet_id OR s.account_id <> p.account_id OR s.currency <> p.currency)
+      AND (s.wallet_id <> p.wallet_id OR s.account_id <> p.account_id OR s.currency <> p.currency
+           OR s.balance_after IS NOT NULL OR s.prev_hash IS NOT NULL)
 """
 EMPTIED = """
     SELECT w.id, w.seq FROM wallets w
@@ -151,7 +152,7 @@ def chains(findings: Findings, at: datetime) -> None:
     for row in stream(STRAY):
         findings.add(
             f"posting {row.seq} of wallet {row.wallet_id}",
-            f"Its side with posting id {row.id} is of another wallet, account or currency.",
+            f"Its side with posting id {row.id} is of another wallet, account or currency, or bears a place.",
         )
     for row in stream(EMPTIED):
         findings.add(f"posting 1 of wallet {row.id}", f"Postings 1 to {row.seq} are missing.")
@@ -184,6 +185,8 @@ def _faults(row: Any) -> Iterator[tuple[int, str]]:
         yield row.seq, "It is of another account or currency than its wallet."
     elif row.is_last and row.hash != row.chain_head:
         yield row.seq, "It is not the one that the wallet names as its last."
+        if row.seq < row.wallet_seq:
+            yield row.seq + 1, f"Postings {row.seq + 1} to {row.wallet_seq} are missing."
     if row.first_id <= row.before_id:
         yield row.seq, "Its id was given before that of the posting before it."
 
