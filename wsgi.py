@@ -1,4 +1,4 @@
-"""The WSGI entry point: `granian --interface wsgi wsgi:app`, `flask --app wsgi …`."""
+"""The WSGI entry point: `python -m app.serving wsgi:app`, `flask --app wsgi …`."""
 
 import gc
 import sys

@@ -26,7 +26,7 @@ from bench.stack import ACCOUNTS, open_stack
 
 
 def environ_of(request: bytes) -> dict[str, Any]:
-    """Return the WSGI environment of raw HTTP bytes, as granian makes it."""
+    """Return the WSGI environment of raw HTTP bytes, as the web server makes it."""
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     method, target, protocol = first.split(" ")
@@ -36,6 +36,7 @@ def environ_of(request: bytes) -> dict[str, Any]:
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
+        "RAW_URI": target,
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "8000",
         "SERVER_PROTOCOL": protocol,

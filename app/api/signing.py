@@ -10,7 +10,7 @@ from app import clock
 from app.api.body import read_bytes
 from app.api.envelope import failure
 from app.db import transaction
-from app.domain.signatures import Claim, canonical_text, encode_path, read_claim
+from app.domain.signatures import Claim, canonical_text, read_claim
 from app.errors import Unauthorized
 from app.permissions import Actor
 from app.services.callers import memory, nonces, signers
@@ -76,11 +76,13 @@ def _load(key_id: str) -> signers.Signer | None:
 
 def _text(claim: Claim) -> bytes | None:
     environ = request.environ
+    # A web server that does not tell how the path was written lets nobody in: PATH_INFO is decoded.
+    path, _, _ = environ["RAW_URI"].partition("?")
     return canonical_text(
         timestamp=claim.timestamp,
         nonce=claim.nonce,
         method=environ["REQUEST_METHOD"],
-        path=encode_path(environ.get("PATH_INFO", "").encode("latin-1")),
+        path=path,
         query=environ.get("QUERY_STRING", ""),
         body=read_bytes(),
     )

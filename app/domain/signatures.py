@@ -7,7 +7,7 @@ The text has seven lines without a final line break:
     {timestamp}                      unix seconds, as in X-Timestamp
     {nonce}                          as in X-Nonce
     {METHOD}                         as sent
-    {path}                           percent-encoded in one way, see `encode_path`
+    {path}                           as sent, up to the `?`
     {query, sorted}                  the raw query, see `sort_query`
     {sha256 of the raw body}         64 hexadecimal digits
 """
@@ -17,13 +17,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from urllib.parse import quote
 
 VERSION = "v1"
 WINDOW_SECONDS = 300
-
-# What a path may hold as it is (RFC 3986, pchar and "/"), besides letters, digits and - . _ ~
-PATH_LITERALS = "/:@!$&'()*+,;="
 
 _KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,10}")
@@ -31,6 +27,7 @@ _NONCE = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 _SIGNATURE = re.compile(r"v1=[0-9a-f]{64}")
 # What would bring a line break or a blank into the text, where no sender of HTTP can have written one.
 _METHOD = re.compile(r"[!-~]{1,32}")
+_PATH = re.compile(r"/[!-~\x80-\xff]*")
 _QUERY = re.compile(r"[!-~\x80-\xff]*")
 
 
@@ -64,17 +61,6 @@ def read_claim(key_id: str, timestamp: str, nonce: str, signature: str) -> Claim
     return Claim(key_id, timestamp, nonce, signature) if written else None
 
 
-def encode_path(path: bytes) -> str:
-    """Return a decoded path as it is signed: what a path may hold literally stays, every other byte is %XX.
-
-    A server sees a path decoded, so the one way to write it is fixed here: `/a b` and `/a%20b` are one path.
-
-    >>> encode_path("/api/v1/customers/café 1".encode())
-    '/api/v1/customers/caf%C3%A9%201'
-    """
-    return quote(path, safe=PATH_LITERALS)
-
-
 def sort_query(query: str) -> str:
     """Return a raw query, nothing decoded, its parts between `&` in the order of their bytes.
 
@@ -87,11 +73,12 @@ def sort_query(query: str) -> str:
 def canonical_text(
     *, timestamp: str, nonce: str, method: str, path: str, query: str, body: bytes
 ) -> bytes | None:
-    """Return the text that is signed; `path` comes from `encode_path` and `query` is the raw one.
+    """Return the text that is signed; `path` and `query` are as they were sent, nothing decoded.
 
-    None for a request that could be read in two ways: a blank or a control character in its method or query.
+    None for a request that could be read in two ways: a blank or a control character in its method, path or
+    query, or a path that does not begin with `/`.
     """
-    if not _METHOD.fullmatch(method) or not _QUERY.fullmatch(query):
+    if not (_METHOD.fullmatch(method) and _PATH.fullmatch(path) and _QUERY.fullmatch(query)):
         return None
     lines = (VERSION, timestamp, nonce, method, path, sort_query(query), sha256(body).hexdigest())
     return "\n".join(lines).encode("latin-1")

@@ -27,10 +27,10 @@ PRODUCT = Program(
     sign_ins="SELECT name, role FROM users WHERE active ORDER BY id LIMIT 8",
     children={
         "web": (
-            *("{python}", "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}"),
+            *("{python}", "-m", "app.serving", "--host", "{host}", "--port", "{port}"),
             # Many threads only wait for the common commit of their events; bench/ingest.py chose the numbers.
             *("--workers", "2", "--blocking-threads", "32", "--backlog", "1024", "--backpressure", "64"),
-            *("--no-ws", "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "5"),
+            *("--respawn-failed-workers", "--workers-kill-timeout", "5"),
             "wsgi:app",
         ),
         "sandbox": (

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import clock
-from app.domain.signatures import canonical_text, encode_path, sign
+from app.domain.signatures import canonical_text, sign
 from app.models import ApiKey
 from app.permissions import Actor
 from app.services import keys
@@ -41,7 +41,7 @@ class Sender:
             timestamp=timestamp,
             nonce=nonce,
             method=method,
-            path=encode_path(path.encode()),
+            path=path,
             query=query,
             body=body,
         )

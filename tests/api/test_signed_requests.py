@@ -60,7 +60,7 @@ def test_a_signed_request_is_let_in_as_its_key(client: FlaskClient, session: Ses
     [
         ("GET", EVENTS, "", b"", 200),
         ("GET", EVENTS, "limit=5&x=m%2520n", b"", 400),
-        ("GET", "/api/v1/customers/café 1", "", b"", 404),
+        ("GET", "/api/v1/customers/caf%C3%A9%201", "", b"", 404),
         ("GET", "/api/v1/nowhere", "a=&&=b", b"", 404),
         ("DELETE", EVENTS, "", b"", 405),
         ("POST", EVENTS, "results=errors", BODY, 400),
@@ -92,6 +92,57 @@ def test_whatever_is_sent_can_be_signed_and_a_changed_byte_of_it_is_401(
         assert told(deliver(client, *change, good)) == REFUSED, change
     assert count_nonces() == used
     assert deliver(client, method, path, query, body, good).status_code == status
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/%65vents",
+        "/api/v1/event%73",
+        "/api%2Fv1/events",
+        "/api/v1//events",
+        "//api/v1/events",
+        "/api/v1/./events",
+        "/api/v1/x/../events",
+        "/api/v1/events/",
+        "/api/v1/events;a=1",
+        "/api/v1/Events",
+    ],
+)
+def test_another_writing_of_a_signed_path_is_401(client: FlaskClient, sender: Sender, path: str) -> None:
+    good = sender.headers("GET", EVENTS)
+    assert told(deliver(client, "GET", path, "", b"", good)) == REFUSED
+    assert count_nonces() == 0
+    assert deliver(client, "GET", EVENTS, "", b"", good).status_code == 200
+
+
+def test_the_case_of_an_encoded_byte_is_signed(client: FlaskClient, sender: Sender) -> None:
+    capitals, small = "/api/v1/customers/caf%C3%A9", "/api/v1/customers/caf%c3%a9"
+    for signed, sent, status in (
+        (capitals, capitals, 404),
+        (small, small, 404),
+        (capitals, small, 401),
+        (small, capitals, 401),
+    ):
+        answer = deliver(client, "GET", sent, "", b"", sender.headers("GET", signed))
+        assert answer.status_code == status, (signed, sent)
+
+
+def test_a_server_that_does_not_tell_the_path_as_it_was_sent_lets_nobody_in(
+    app: Flask, client: FlaskClient, sender: Sender
+) -> None:
+    inner = app.wsgi_app
+
+    def decoded_only(environ: dict[str, Any], start: Any) -> Any:
+        del environ["RAW_URI"]
+        return inner(environ, start)
+
+    app.wsgi_app = decoded_only  # type: ignore[method-assign]
+    try:
+        assert sender.send(client, "GET", EVENTS).status_code == 500
+    finally:
+        app.wsgi_app = inner  # type: ignore[method-assign]
+    assert count_nonces() == 0
 
 
 def test_a_query_may_come_in_another_order_and_not_in_another_writing(

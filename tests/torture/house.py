@@ -82,7 +82,7 @@ class House:
 
     def web_workers(self) -> list[psutil.Process]:
         """Return the processes that answer requests."""
-        return [each for web in self._find("granian", "wsgi:app") for each in _below(web)]
+        return [each for web in self._find("app.serving", "wsgi:app") for each in _below(web)]
 
     def job_workers(self) -> list[psutil.Process]:
         """Return the job workers, each with the process that runs its job."""

@@ -14,14 +14,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 
 def signed_headers(key_id, secret, method, url, body):
     """Return the headers that prove who sends this request. `url` is exactly what is sent."""
     parts = urlsplit(url)
     timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
-    path = quote(unquote_to_bytes(parts.path or "/"), safe="/:@!$&'()*+,;=")
+    path = parts.path or "/"
     query = "&".join(sorted(parts.query.split("&")))
     digest = hashlib.sha256(body).hexdigest()
     text = "\n".join(["v1", timestamp, nonce, method, path, query, digest])

@@ -5,16 +5,15 @@
 #   sh sign.sh POST https://billing.example/api/v1/events '{"event_id": "1", "account_id": "a", "metric": "m"}'
 #
 # Prints the status and the body of the answer; the exit status is 0 for a 2xx. Write the address as it should be
-# sent, with every blank and special character as %XX in capitals. openssl takes the secret as an argument, which the
+# sent, with every blank and special character as %XX: it is signed and sent just so. openssl takes the secret as an argument, which the
 # other users of a machine can see: there, use one of the other clients.
 set -eu
 export LC_ALL=C
 
-method=$1 url=$2 body=${3-}
-rest=${url#*://}
-path=/${rest#*/} query=
-[ "$path" = "/$rest" ] && path=/
-case $path in *\?*) query=${path#*\?} path=${path%%\?*} ;; esac
+method=$1 url=${2%%#*} body=${3-}
+rest=${url#*://} query=
+case $rest in *\?*) query=${rest#*\?} rest=${rest%%\?*} ;; esac
+case $rest in */*) path=/${rest#*/} ;; *) path=/ ;; esac
 sorted=$(printf '%s\n' "$query" | tr '&' '\n' | sort | paste -sd '&' -)
 timestamp=$(date +%s)
 nonce=$(openssl rand -hex 16)
