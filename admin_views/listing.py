@@ -39,6 +39,7 @@ class ListRoutes:
     order: str
     computed: Mapping[str, Any]
     lookups: dict[str, Lookup]
+    list_template: str
     slug: str
     render: Callable[..., str]
     get_url: Callable[..., str]

@@ -3,9 +3,10 @@ books keep them.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -19,11 +20,15 @@ from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
+from app import clock
+from app.errors import Conflict
 from app.formatting import format_money
 from app.models import Approval, Journal, Payment, Posting, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
 from app.permissions import Actor
-from app.services import approvals, reports, wallet_limits
+from app.services import approvals, chain_checks, reports, wallet_history, wallet_limits
+from app.services.movements import available_in
+from app.services.wallet_history import Part
 
 AMOUNT = ExactField(
     label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
@@ -67,6 +72,20 @@ def reverse(transaction: WalletTransaction, *, reason: str, at: datetime, actor:
     """Take a transaction back, or ask a second person to."""
     made = approvals.ask_reversal(transaction, at=at, actor=actor, reason=reason)
     return WAITS if isinstance(made, Approval) else None
+
+
+def check_chain(wallet: Wallet, *, at: datetime, actor: Actor) -> str:
+    """Recompute the chain of a wallet.
+
+    Raises:
+        Conflict: with the links that are wrong.
+    """
+    found = chain_checks.check(wallet)
+    counted = f"{found.links:,} link{'' if found.links == 1 else 's'} recomputed"
+    if not found.ok:
+        told = " ".join(f"Link {one.seq} (posting {one.posting_id}): {one.message}" for one in found.faults)
+        raise Conflict(f"{counted}, and the chain is broken. {told}")
+    return f"{counted}: the chain is whole."
 
 
 def telling(what: str) -> Callable[[Any], str]:
@@ -146,19 +165,56 @@ class WalletScreen(ModelScreen):
         ),
         GIVE,
         *WALLET_OPERATIONS,
+        Operation(
+            "check_chain",
+            "Check the chain",
+            run=check_chain,
+            icon="link",
+            bulk=False,
+            confirm="Each link of this wallet's hash chain is recomputed from its journals. Nothing changes.",
+        ),
+    )
+    details_template = "admin/wallet.html"
+    parts = ("admin/parts/wallet.html",)
+    details = (
+        "status",
+        "account",
+        "account.customer",
+        "low_balance_threshold",
+        "overdraft_limit",
+        "auto_top_up",
+        "seq",
+        "id",
+        "created_at",
+        "updated_at",
     )
     related = (
         Related(
-            WalletTransaction,
+            Approval,
             by="wallet_id",
-            columns=("created_at", "kind", "state", "amount", "balance_after", "reason"),
-            title="Transactions",
-            empty="Nothing has moved yet. Record a top-up, or let the customer top up in the portal.",
+            columns=("created_at", "operation", "amount", "requested_by", "status"),
+            title="Requests for a second person",
+            limit=5,
+            empty="What staff move above the limit of one person would wait here.",
         ),
         RELATED_GRANTS,
         RELATED_HOLDS,
         Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
     )
+
+    available = staticmethod(available_in)
+
+    def movements(self, wallet: Wallet) -> list[WalletTransaction]:
+        """Return the latest movements of a wallet."""
+        return wallet_history.latest(wallet)
+
+    def explained(self, wallet: Wallet, moves: list[WalletTransaction]) -> dict[UUID, list[Part]]:
+        """Return what the movements were for."""
+        return wallet_history.explain(wallet, moves)
+
+    def balances(self, wallet: Wallet) -> list[tuple[date, Decimal]]:
+        """Return the balance by day, in the account's time zone."""
+        return wallet_history.balances(wallet, clock.now())
 
 
 @screen(WalletTransaction, category="Wallets", title="Transactions", icon="arrows-exchange", place=2)
@@ -170,6 +226,7 @@ class WalletTransactionScreen(ModelScreen):
     filters = ("kind", "state", "wallet", "created_at")
     big = True
     walk = ("created_at", "id")
+    details_template = "admin/transaction.html"
     details = (
         "state",
         "kind",
@@ -178,7 +235,6 @@ class WalletTransactionScreen(ModelScreen):
         "reason",
         "reference",
         "wallet",
-        "explanation",
         "actor",
         "journal",
         "id",
@@ -199,6 +255,10 @@ class WalletTransactionScreen(ModelScreen):
             ),
         ),
     )
+
+    def explained(self, transaction: WalletTransaction) -> dict[UUID, list[Part]]:
+        """Return what a movement was for."""
+        return wallet_history.explain(transaction.wallet, [transaction])
 
 
 @screen(Journal, category="Wallets", title="Ledger journals", icon="book", place=3)

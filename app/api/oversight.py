@@ -1,4 +1,4 @@
-"""What staff look over by the API: the audit trail, the people who sign in, and whether the books balance."""
+"""What staff look over by the API: the audit trail and the people who sign in."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,10 +12,10 @@ from app.api.envelope import instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, guard
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
-from app.db import db, in_transaction, is_isolated
+from app.db import db
 from app.models import AuditRecord, User
 from app.permissions import Role
-from app.services import customers, users, verify
+from app.services import customers, users
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/api/v1/admin")
 
@@ -87,18 +87,6 @@ def create_user(body: NewUser) -> Response:
     )
     db.session.flush()
     return success(_user(made), 201)
-
-
-@blueprint.get("/verify")
-@guard("operations", "read")
-@endpoint("Prove that the books balance", answers="verification")
-def run_verify() -> Response:
-    """Every check runs now, on one unchanging view; nothing is written. It may take a while."""
-    need_staff("The books")
-    if not is_isolated():
-        # Who calls was read in a transaction of its own; the checks need one that begins with them.
-        db.session.close()
-    return success({"type": "verification", "attributes": in_transaction(verify.run).as_json()})
 
 
 def _record(row: AuditRecord) -> dict[str, Any]:

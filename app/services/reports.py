@@ -21,19 +21,19 @@ from app.models import (
     Customer,
     DeadLetter,
     Invoice,
-    JobRun,
     OutboxMessage,
     PricePlan,
     Subscription,
     UsageDelta,
     User,
+    Verification,
     Wallet,
 )
 from app.models.customers import CustomerStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.models.usage import DeadLetterStatus
 from app.permissions import STAFF
-from app.services import usage_charts
+from app.services import usage_charts, verifications
 from app.services.usage_charts import Days
 
 OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdue)
@@ -93,7 +93,7 @@ class Health:
     oldest_at: datetime | None
     dead_letters: int
     outbox_waiting: int
-    verified: JobRun | None
+    verified: Verification | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +219,12 @@ def recent_activity(limit: int = 8) -> list[AuditRecord]:
 
 def health() -> Health:
     """Return how far metering is behind, what waits for a person, and when the books were last verified."""
-    verified = select(JobRun).where(JobRun.job.like("%verify%"), JobRun.finished_at.is_not(None))
     return Health(
         backlog=_bounded(select(UsageDelta.id)),
         oldest_at=db.session.scalar(select(func.min(UsageDelta.created_at))),
         dead_letters=_bounded(select(DeadLetter.id).where(DeadLetter.status == DeadLetterStatus.open)),
         outbox_waiting=_bounded(select(OutboxMessage.id).where(OutboxMessage.done_at.is_(None))),
-        verified=db.session.scalars(verified.order_by(JobRun.started_at.desc()).limit(1)).first(),
+        verified=verifications.latest(),
     )
 
 

@@ -31,12 +31,6 @@ def test_the_audit_trail_has_pages(session: Session, caller: Caller) -> None:
     assert (len(first["data"]), len(rest["data"]), rest["meta"]["next_cursor"]) == (2, 1, None)
 
 
-def test_the_books_are_proved_on_demand(session: Session, caller: Caller) -> None:
-    data = caller.get("/admin/verify").json["data"]
-    assert (data["type"], data["attributes"]["ok"]) == ("verification", True)
-    assert {check["ok"] for check in data["attributes"]["checks"]} == {True}
-
-
 def test_a_key_looks_over_nothing_it_has_no_scope_for(session: Session, new_caller: NewCaller) -> None:
     bound, sender = new_caller("all", account=make.make_account()), new_caller("events:write")
     for path in ("/admin/audit", "/admin/verify", "/admin/users"):
