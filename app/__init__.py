@@ -9,5 +9,6 @@ Read it from the outside in:
 * `models`      the tables: columns, constraints and relationships
 * `domain`      the rules of money, pricing, tax, periods and state; pure functions over frozen dataclasses
 * `db`, `queue`, `registry`, `errors`, `clock`, `permissions`, `config`   what every layer stands on
+* `serving`     the web server: Granian, and the bridge from it to the WSGI application
 * `embedded`    the PostgreSQL, the Redis and the supervisor behind `make run`
 """
