@@ -97,9 +97,10 @@ OWN_TABLES = text("""
       AND pg_get_userbyid(c.relowner) = current_user
     ORDER BY 1
 """)
-# Where a role could do more to a table that loses nothing than look, add and change.
+# Where the role could do more to a table that loses nothing than look, add and change, or even owns it.
 TOO_MUCH = text("""
-    SELECT c.relname FROM pg_class c
+    SELECT c.relname AS name, pg_has_role(c.relowner, 'USAGE') AS owned
+    FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(:tables)
       AND (has_table_privilege(c.oid, 'DELETE, TRUNCATE, TRIGGER') OR pg_has_role(c.relowner, 'USAGE'))
     ORDER BY 1
@@ -140,7 +141,12 @@ def give(connection: Connection, runtime: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def could_rewrite(connection: Connection) -> list[str]:
-    """Return the tables of which nothing is ever deleted and of which the role signed in could delete."""
-    kept = [name for name, rights in TABLES.items() if rights in (ADD, KEEP)]
-    return list(connection.scalars(TOO_MUCH, {"tables": kept}))
+def kept() -> list[str]:
+    """Return the tables of which nothing is ever deleted."""
+    return sorted(name for name, rights in TABLES.items() if rights in (ADD, KEEP))
+
+
+def could_rewrite(connection: Connection) -> dict[str, bool]:
+    """Return those of the tables `kept` of which the role signed in could delete, and of each whether it owns
+    it."""
+    return {row.name: row.owned for row in connection.execute(TOO_MUCH, {"tables": kept()})}

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from app import rights
 from app.db import db
-from tests.services.tampering import owning
+from app.services import verify
+from tests.services.metered import NOON
+from tests.services.tampering import owning, red
 from tests.support.own import OwnDatabase
 
 # Triggers keep the rows of these; each must be out of the runtime's reach as well.
@@ -31,7 +33,6 @@ RIGHTS = text("""
     ) privilege
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
 """)
-VERSION = "alembic_version"
 FORBIDDEN = (
     "UPDATE {} SET id = DEFAULT",
     "DELETE FROM {}",
@@ -59,10 +60,6 @@ ELSEWHERE = (
 )
 
 
-def kept_tables() -> list[str]:
-    return sorted(name for name, given in rights.TABLES.items() if given != rights.CHANGE and name != VERSION)
-
-
 @pytest.fixture(autouse=True)
 def two_roles(session: Session) -> None:
     """Skip where DATABASE_URL names a server on which one role owns and runs."""
@@ -87,7 +84,7 @@ def test_the_role_has_of_each_table_and_partition_what_its_line_says(session: Se
 def test_what_triggers_keep_the_role_cannot_delete_and_the_other_way_round(session: Session) -> None:
     guarded = set(session.scalars(GUARDED))
     added_to = {name for name, given in rights.TABLES.items() if given == rights.ADD}
-    assert added_to <= guarded <= set(kept_tables())
+    assert added_to <= guarded <= set(rights.kept())
 
 
 @pytest.mark.parametrize("table", ["journals", "postings", "audit_records"])
@@ -160,7 +157,20 @@ def test_a_table_of_ones_own_does_not_deceive_what_runs_as_the_owner(session: Se
 
 def test_a_role_that_owns_its_tables_is_told(session: Session) -> None:
     with owning(session):
-        assert rights.could_rewrite(db.session.connection()) == kept_tables()
+        assert rights.could_rewrite(db.session.connection()) == dict.fromkeys(rights.kept(), True)
+        report = verify.run(["roles"], at=NOON)
+    assert red(report) == {}
+    (roles,) = report.results
+    assert roles.counted == {"tables": len(rights.kept()), "tables that the role owns": len(rights.kept())}
+
+
+def test_a_right_that_the_role_should_not_have_is_found(session: Session) -> None:
+    role = session.scalar(text("SELECT current_user"))
+    assert red(verify.run(["roles"], at=NOON)) == {}
+    with owning(session):
+        session.execute(text(f"GRANT DELETE ON postings TO {role}"))
+        session.execute(text(f"GRANT TRUNCATE ON journals TO {role}"))
+    assert red(verify.run(["roles"], at=NOON)) == {"roles": ["journals", "postings"]}
 
 
 def test_giving_the_rights_again_changes_nothing(own_database: OwnDatabase) -> None:

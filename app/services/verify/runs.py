@@ -19,6 +19,7 @@ from app.services.verify import (
     held,
     invoicing,
     queues,
+    roles,
     states,
     subscriptions,
     usage,
@@ -42,6 +43,7 @@ ORDER = [
         subscriptions,
         contracts,
         queues,
+        roles,
     )
 ]
 
