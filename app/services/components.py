@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.db import db
-from app.domain.errors import RuleBroken
+from app.domain.errors import Faults, RuleBroken
 from app.domain.money import exponent
 from app.domain.pricing import Terms, parse_terms, terms_json
 from app.domain.quotes import parse_filters, parse_group
@@ -52,7 +52,7 @@ def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
     """Return the components that wire objects describe, in their order, not yet belonging to a version.
 
     Raises:
-        Invalid: with the first field at fault of each component, such as `/components/0/tiers/1/up_to`: an
+        Invalid: with every field at fault of each component, such as `/components/0/tiers/1/up_to`: an
             unknown metric or model, terms that the model refuses or that look at single events (a period's
             usage is a total), a dimension the metric lacks, one to group by that the filter leaves a single
             value of; two components with one code or for the same
@@ -68,7 +68,7 @@ def parse(prices: Sequence[Mapping[str, Any]]) -> list[PriceComponent]:
             try:
                 made.append(_component(row, n, metrics, taken={(one.code, one.currency) for one in made}))
             except RuleBroken as broken:
-                problems.append(FieldError(broken.pointer, broken.code, broken.message))
+                problems += inputs.told(broken)
         inputs.raise_all(problems)
         _check_distinct(made)
         _check_one_meaning(made)
@@ -146,31 +146,32 @@ def _component(
     at = f"/components/{position}"
     if not isinstance(row, Mapping):
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
-    metric = _metric(row, at, metrics)
-    terms = _terms(row, at)
+    read = (faults := Faults()).read
+    kind = ComponentKind.fixed if row.get("metric") is None else ComponentKind.usage
+    metric = read(_metric, row, at, metrics)
+    terms = read(_terms, row, at)
     currency = row.get("currency") or "INR"
-    exponent(currency, pointer=f"{at}/currency")
-    kind = ComponentKind.usage if metric else ComponentKind.fixed
+    read(exponent, currency, pointer=f"{at}/currency")
     if row.get("kind") not in (None, kind):
-        raise RuleBroken(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
-    _check_model(kind, terms, at)
-    filters = _filters(row, metric, at)
-    named = row.get("code") or _free_code(metric.code if metric else "fee", currency, taken)
-    return PriceComponent(
-        code=code(named, f"{at}/code"),
-        name=inputs.text()(row.get("name") or (metric.name if metric else named), f"{at}/name"),
-        kind=kind,
-        currency=currency,
-        metric=metric,
-        model=terms.model,
-        terms=terms_json(terms),
-        filters=filters,
-        group_by=_group_by(row, metric, filters, at),
-        timing=inputs.choice(Timing)(row.get("timing") or Timing.arrears, f"{at}/timing"),
-        prorated=inputs.yes_or_no(row.get("prorated", True), f"{at}/prorated"),
-        sac=read_sac(row.get("sac"), f"{at}/sac"),
-        position=position,
-    )
+        faults.add(f"{at}/kind", "mismatch", "Usage is priced by a metric, a fixed fee has none.")
+    if terms:
+        read(_check_model, kind, terms, at)
+    # What an unknown metric cannot have is no second fault.
+    known = metric is not None or kind is ComponentKind.fixed
+    filters = (read(_filters, row, metric, at) if known else None) or {}
+    named = row.get("code") or _free_code(metric.code if metric else "fee", str(currency), taken)
+    values = {
+        "code": read(code, named, f"{at}/code"),
+        "name": read(inputs.text(), row.get("name") or (metric.name if metric else named), f"{at}/name"),
+        "group_by": read(_group_by, row, metric, filters, at) if known else None,
+        "timing": read(inputs.choice(Timing), row.get("timing") or Timing.arrears, f"{at}/timing"),
+        "prorated": read(inputs.yes_or_no, row.get("prorated", True), f"{at}/prorated"),
+        "sac": read(read_sac, row.get("sac"), f"{at}/sac"),
+    }
+    faults.refuse()
+    assert terms
+    priced = {"kind": kind, "model": terms.model, "terms": terms_json(terms), "currency": currency}
+    return PriceComponent(**priced, **values, metric=metric, filters=filters, position=position)
 
 
 def _free_code(base: str, currency: str, taken: Collection[tuple[str, str]]) -> str:
@@ -234,19 +235,21 @@ def _check_dimension(dimension: str, metric: Metric | None, at: str) -> None:
 
 
 def _check_distinct(made: Sequence[PriceComponent]) -> None:
+    faults = Faults()
     codes: set[tuple[str, str]] = set()
     usages: set[tuple[str, str, str]] = set()
     for n, component in enumerate(made):
         at = f"/components/{n}"
         if (component.code, component.currency) in codes:
-            raise RuleBroken(f"{at}/code", "duplicate", f"Two components are called {component.code}.")
+            faults.add(f"{at}/code", "duplicate", f"Two components are called {component.code}.")
         codes.add((component.code, component.currency))
         if component.metric is not None:
             usage = (component.metric.code, component.currency, str(sorted(component.filters.items())))
             if usage in usages:
                 message = f"{component.metric.code} is priced twice for the same dimension values."
-                raise RuleBroken(f"{at}/metric", "duplicate", message)
+                faults.add(f"{at}/metric", "duplicate", message)
             usages.add(usage)
+    faults.refuse()
 
 
 def _check_one_meaning(made: Sequence[PriceComponent]) -> None:

@@ -42,6 +42,8 @@ def refusals(prefix: str = "") -> Iterator[None]:
     try:
         yield
     except RuleBroken as broken:
+        if broken.others:
+            raise_all(told(broken, prefix))
         refusal = CurrencyMismatch if isinstance(broken, MixedCurrencies) else Invalid
         raise refusal.at(f"{prefix}{broken.pointer}", broken.message, code=broken.code) from None
     except IllegalMove as move:
@@ -73,7 +75,29 @@ def read(
             found[name] = readers[name](value, pointer)
         except RuleBroken as broken:
             if name not in required or _stated(values, name):
-                problems.append(FieldError(broken.pointer, broken.code, broken.message))
+                problems += told(broken)
+    raise_all(problems)
+    return found
+
+
+def told(broken: RuleBroken, prefix: str = "") -> list[FieldError]:
+    """Return what a broken rule and the others found with it say, the pointers under `prefix`."""
+    return [FieldError(f"{prefix}{one.pointer}", one.code, one.message) for one in broken.all]
+
+
+def together(*readings: Callable[[], Any]) -> list[Any]:
+    """Return what each reading returns.
+
+    Raises:
+        Invalid: with the fields that all of them refuse.
+    """
+    found: list[Any] = []
+    problems: list[FieldError] = []
+    for reading in readings:
+        try:
+            found.append(reading())
+        except Invalid as refused:
+            problems += refused.fields or (FieldError("", refused.code, refused.message),)
     raise_all(problems)
     return found
 

@@ -67,7 +67,7 @@ def create(
     except IntegrityError:
         raise Conflict.at("/code", f"There is a plan {plan.code} already.", code="taken") from None
     made = _new_version(plan, 1, version or {})
-    _replace(made, prices)
+    _replace(made, components.parse(prices))
     summary = f"Plan {plan.code} was made"
     audit.record(
         actor, "plan.created", plan, summary=summary, after={**found, "components": len(made.components)}
@@ -97,7 +97,8 @@ def add_version(
     version = _new_version(
         plan, last.number + 1 if last else 1, {**(_inherited(base) if base else {}), **(values or {})}
     )
-    _replace(version, components.as_prices(base) if prices is None and base else prices or ())
+    listed = components.as_prices(base) if prices is None and base else prices or ()
+    _replace(version, components.parse(listed))
     audit.record(actor, "plan_version.created", version, summary=f"{version.label} was drafted")
     return version
 
@@ -134,10 +135,14 @@ def update_version(
     if seen is not None and seen != plan_contents.mark(version):
         raise Conflict("Somebody else changed this draft since you opened it. Load it again to see how.")
     before = plan_contents.of(version)
-    for name, value in inputs.read(values, VERSION_READERS).items():
+    attributes, made = inputs.together(
+        lambda: inputs.read(values, VERSION_READERS),
+        lambda: None if prices is None else components.parse(prices),
+    )
+    for name, value in attributes.items():
         setattr(version, name, value)
-    if prices is not None:
-        _replace(version, prices)
+    if made is not None:
+        _replace(version, made)
     db.session.flush()
     audit.record(
         actor,
@@ -159,7 +164,7 @@ def set_components(version: PlanVersion, prices: Sequence[Mapping[str, Any]], *,
     """
     _check_draft(version)
     before = components.as_prices(version)
-    _replace(version, prices)
+    _replace(version, components.parse(prices))
     after = components.as_prices(version)
     audit.record(
         actor,
@@ -280,8 +285,7 @@ def _check_draft(version: PlanVersion) -> None:
         raise Frozen(f"{version.label} is {version.status} and cannot change: make a new version.")
 
 
-def _replace(version: PlanVersion, prices: Sequence[Mapping[str, Any]]) -> None:
-    made = components.parse(prices)
+def _replace(version: PlanVersion, made: Sequence[PriceComponent]) -> None:
     version.components.clear()
     db.session.flush()
     version.components.extend(made)

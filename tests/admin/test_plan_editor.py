@@ -123,6 +123,40 @@ def test_a_refusal_names_the_field_and_changes_nothing(
     assert plan_contents.mark(db.session.get_one(PlanVersion, draft.id)) == setup["mark"]
 
 
+def test_every_fault_of_the_form_is_told_at_once(desk: Person, draft: PlanVersion) -> None:
+    """Within one component, within its tiers, of several components, and of the version itself."""
+    setup = setup_of(desk, draft)
+    tiers = [{"up_to": "a lot", "unit": "-1"}, {"up_to": "5"}, {"up_to": None, "unit": "1", "flat": "x"}]
+    tiered = {
+        "metric": "m",
+        "model": "graduated",
+        "tiers": tiers,
+        "minimum": "none",
+        "sac": "1",
+        "timing": "now",
+    }
+    unknown = {"metric": "none", "model": "per_unit", "filters": {"shop": ["a"]}}
+    fee = {**setup["components"][1], "price": "", "minimum": "5", "prorated": "yes"}
+    body = {"version": {"effective_on": "soon"}, "components": [tiered, unknown, fee]}
+    answer = send(desk, setup["save"], body)
+    assert (answer.status_code, answer.json["message"]) == (422, "Some fields cannot be used.")
+    assert [(one["pointer"], one["code"]) for one in answer.json["fields"]] == [
+        ("/effective_on", "not_a_date"),
+        ("/components/0/minimum", "not_a_number"),
+        ("/components/0/tiers/0/up_to", "not_a_number"),
+        ("/components/0/tiers/0/unit", "negative"),
+        ("/components/0/tiers/1/unit", "required"),
+        ("/components/0/tiers/2/flat", "not_a_number"),
+        ("/components/0/timing", "unknown_choice"),
+        ("/components/0/sac", "bad_sac"),
+        ("/components/1/metric", "unknown_metric"),
+        ("/components/1/unit", "required"),
+        ("/components/2/price", "not_a_number"),
+        ("/components/2/prorated", "not_a_boolean"),
+    ]
+    assert plan_contents.mark(db.session.get_one(PlanVersion, draft.id)) == setup["mark"]
+
+
 def test_a_day_that_cannot_be_read_is_refused_at_its_field(desk: Person, draft: PlanVersion) -> None:
     setup = setup_of(desk, draft)
     answer = send(desk, setup["save"], {"version": {"effective_on": "soon"}, "components": []})

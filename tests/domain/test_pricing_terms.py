@@ -65,6 +65,17 @@ def test_terms_that_break_a_rule_are_refused_with_the_field_named(
     assert (refused.value.pointer, refused.value.code) == (f"/components/0{pointer}", code)
 
 
+def test_all_that_is_wrong_with_the_tiers_is_told_at_once() -> None:
+    tiers = [{"up_to": "10", "unit": "1"}, {"up_to": None, "unit": "1"}, {"up_to": "5", "unit": "1"}]
+    with pytest.raises(RuleBroken) as refused:
+        parse_terms("volume", {"tiers": [*tiers, {"up_to": "20", "unit": "1"}]})
+    assert [(one.pointer, one.code) for one in refused.value.all] == [
+        ("/tiers/1/up_to", "open_tier_not_last"),
+        ("/tiers/2/up_to", "tiers_out_of_order"),
+        ("/tiers/3/up_to", "last_tier_not_open"),
+    ]
+
+
 @given(strategies.cases)
 def test_terms_read_back_from_their_own_json_are_the_same(case: tuple[str, dict[str, Any]]) -> None:
     model, wire = case

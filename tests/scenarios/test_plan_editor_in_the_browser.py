@@ -214,6 +214,13 @@ def test_what_cannot_be_used_is_told_at_the_field_and_nothing_is_saved(
     expect(page.locator(".plan-component .field-error")).to_have_text("A tier needs a price.")
     expect(page.get_by_label("Tier 1: Price per unit")).to_be_focused()
     expect(page.locator("[data-status]")).to_have_text("A tier needs a price.")
+    page.get_by_label("Least amount per period").fill("little")
+    page.get_by_role("button", name="Add fixed fee").click()
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.locator("[data-status]")).to_have_text("Some fields cannot be used.")
+    expect(page.locator(".plan-component .field-error")).to_have_text(
+        ["A tier needs a price.", "Write a number, such as 118.00.", "Price per period is needed."]
+    )
     with office.database.app():
         plan = db.session.scalars(select(PricePlan)).one()
         assert [(one.model, one.terms["unit"]) for one in plan.versions[0].components] == [

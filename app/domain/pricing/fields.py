@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
-from app.domain.errors import RuleBroken
+from app.domain.errors import Faults, RuleBroken
 from app.domain.money import parse_decimal, plain
 
 MOST_TIERS = 100
@@ -101,9 +101,11 @@ class Tiers:
             raise RuleBroken(pointer, "no_tiers", "A list of at least one tier is needed.")
         if len(value) > MOST_TIERS:
             raise RuleBroken(pointer, "too_many_tiers", f"At most {MOST_TIERS} tiers are possible.")
-        tiers = tuple(self._read_tier(row, f"{pointer}/{n}") for n, row in enumerate(value))
+        faults = Faults()
+        tiers = [faults.read(self._read_tier, row, f"{pointer}/{n}") for n, row in enumerate(value)]
+        faults.refuse()
         _check_order(tiers, pointer)
-        return tiers
+        return tuple(tiers)
 
     def _read_tier(self, row: Any, pointer: str) -> Any:
         tier: Any = read(self.tier, row, pointer)
@@ -127,22 +129,21 @@ class Tiers:
 
 
 def _check_order(tiers: Sequence[Any], pointer: str) -> None:
+    faults = Faults()
     lower = Decimal(0)
     for n, tier in enumerate(tiers[:-1]):
+        at = f"{pointer}/{n}/up_to"
         if tier.up_to is None:
-            raise RuleBroken(f"{pointer}/{n}/up_to", "open_tier_not_last", "Only the last tier may be open.")
-        if tier.up_to <= lower:
-            raise RuleBroken(
-                f"{pointer}/{n}/up_to", "tiers_out_of_order", f"The tier must reach beyond {plain(lower)}."
-            )
-        lower = tier.up_to
+            faults.add(at, "open_tier_not_last", "Only the last tier may be open.")
+        elif tier.up_to <= lower:
+            faults.add(at, "tiers_out_of_order", f"The tier must reach beyond {plain(lower)}.")
+        else:
+            lower = tier.up_to
     if tiers[-1].up_to is not None:
         last = f"{pointer}/{len(tiers) - 1}/up_to"
-        raise RuleBroken(
-            last,
-            "last_tier_not_open",
-            "The last tier must be open (null), or larger usage would have no price.",
-        )
+        message = "The last tier must be open (null), or larger usage would have no price."
+        faults.add(last, "last_tier_not_open", message)
+    faults.refuse()
 
 
 def term(kind: Kind, title: str, *, default: Any = MISSING) -> Any:
@@ -154,23 +155,24 @@ def read(cls: type[T], mapping: Any, pointer: str) -> T:
     """Return a `cls` made of a wire object; null counts as absent where a field has a default.
 
     Raises:
-        RuleBroken: not an object, an unknown field, a missing one, or a value its kind refuses.
+        RuleBroken: not an object, an unknown field, a missing one, or a value its kind refuses: all of them.
     """
     if not isinstance(mapping, Mapping):
         raise RuleBroken(pointer, "not_an_object", "An object is needed here.")
     declared = {entry.name: entry for entry in fields(cls)}  # type: ignore[arg-type]
+    faults = Faults()
     for name in mapping:
         if name not in declared:
-            raise RuleBroken(
-                f"{pointer}/{name}", "unknown_field", f"There is no such field. Known: {', '.join(declared)}."
-            )
+            known = f"There is no such field. Known: {', '.join(declared)}."
+            faults.add(f"{pointer}/{name}", "unknown_field", known)
     values = {}
     for name, entry in declared.items():
         value = mapping.get(name)
         if value is not None:
-            values[name] = entry.metadata["kind"].read(value, f"{pointer}/{name}")
+            values[name] = faults.read(entry.metadata["kind"].read, value, f"{pointer}/{name}")
         elif entry.default is MISSING:
-            raise RuleBroken(f"{pointer}/{name}", "required", f"{entry.metadata['title']} is needed.")
+            faults.add(f"{pointer}/{name}", "required", f"{entry.metadata['title']} is needed.")
+    faults.refuse()
     return cls(**values)
 
 
