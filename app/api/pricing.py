@@ -99,10 +99,15 @@ class Quote(Body):
 @endpoint("List plans", query=Page, answers="plan", many=True)
 def list_plans(query: Page) -> Response:
     """The newest first, each with its versions."""
-    loaded = selectinload(PricePlan.versions).selectinload(PlanVersion.components)
-    chosen = select(PricePlan).options(loaded.joinedload(PriceComponent.metric))
-    rows, cursor = paginate(chosen, query, (PricePlan.id,))
-    return success([serializers.plan(row) for row in rows], next_cursor=cursor)
+
+    def made() -> dict[str, Any]:
+        loaded = selectinload(PricePlan.versions).selectinload(PlanVersion.components)
+        chosen = select(PricePlan).options(loaded.joinedload(PriceComponent.metric))
+        rows, cursor = paginate(chosen, query, (PricePlan.id,))
+        return {"plans": [serializers.plan(row) for row in rows], "next_cursor": cursor}
+
+    kept = plans_kept.read_list(query.limit, query.cursor, made)
+    return success(kept["plans"], next_cursor=kept["next_cursor"])
 
 
 @blueprint.post("/pricing")

@@ -23,6 +23,11 @@ def read(code: str, make: Callable[[], Wire]) -> Wire:
     return cache.get_or_make(f"plan:{code}", (PLANS,), KEPT_SECONDS, make, Wire)
 
 
+def read_list(limit: int, cursor: str | None, make: Callable[[], Wire]) -> Wire:
+    """Return a page of the list of plans, as `make` returns it or the kept one."""
+    return cache.get_or_make(f"plans:{limit}:{cursor or ''}", (PLANS,), KEPT_SECONDS, make, Wire)
+
+
 def _changed(*_: Any) -> None:
     cache.changed((PLANS,))
 

@@ -44,19 +44,25 @@ def own(own_database: OwnDatabase) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def read(own: Flask) -> Any:
-    """Read the plan by the API, with a key."""
+def ask(own: Flask) -> Any:
+    """Read prices by the API, with a key: `ask("/growth")` is the whole answer."""
     with transaction():
         _, secret = keys.create("reader", scopes=["catalog:read"], actor=make.ACTOR, at=clock.now())
 
-    def ask() -> Any:
+    def get(path: str = "") -> Any:
         answer = own.test_client().get(
-            "/api/v1/pricing/growth", headers={"Authorization": f"Bearer {secret}"}
+            f"/api/v1/pricing{path}", headers={"Authorization": f"Bearer {secret}"}
         )
         assert answer.status_code == 200
-        return answer.get_json()["data"]
+        return answer.get_json()
 
-    return ask
+    return get
+
+
+@pytest.fixture
+def read(ask: Any) -> Any:
+    """Read the plan."""
+    return lambda: ask("/growth")["data"]
 
 
 def test_a_plan_is_kept_as_it_was_answered(own: Flask, read: Any) -> None:
@@ -105,3 +111,32 @@ def test_a_change_that_is_taken_back_changes_nothing(own: Flask, read: Any) -> N
         db.session.flush()
         raise ZeroDivisionError
     assert read() == first
+
+
+def test_the_list_is_kept_page_by_page_as_it_was_answered(own: Flask, ask: Any) -> None:
+    with transaction():
+        make.make_plan("basic", name="Basic", components=[make.fee("5")])
+    first = ask("?limit=1")
+    second = ask(f"?limit=1&cursor={first['meta']['next_cursor']}")
+    assert [page["data"][0]["attributes"]["code"] for page in (first, second)] == ["basic", "growth"]
+    with Redis.from_url(own.extensions["settings"].redis_url) as redis:
+        kept = json.loads(redis.get("cache:plans:1:"))  # type: ignore[arg-type]
+        assert kept[1] == {"plans": first["data"], "next_cursor": first["meta"]["next_cursor"]}
+        assert len(redis.keys("cache:plans:1:*")) == 2  # type: ignore[arg-type]
+    assert ask("?limit=1")["data"] == first["data"]
+
+
+def test_the_list_shows_every_change_of_every_process_at_once(
+    own: Flask, ask: Any, own_database: OwnDatabase
+) -> None:
+    def names() -> list[str]:
+        return [plan["attributes"]["name"] for plan in ask()["data"]]
+
+    assert names() == ["Growth"]
+    subprocess.run(
+        [sys.executable, "-c", RENAME], cwd=ROOT, env=own_database.environment, check=True, timeout=60
+    )
+    assert names() == ["Growth 2027"]
+    with transaction():
+        make.make_plan("basic", name="Basic", components=[make.fee("5")])
+    assert names() == ["Basic", "Growth 2027"]
