@@ -16,6 +16,7 @@ GUARDED = (
     "event_corrections",
     "event_keys",
     "ledger_anchors",
+    "grant_uses",
 )
 BECOME_OWNER = text("SELECT set_config('role', tableowner, true) FROM pg_tables WHERE tablename = 'postings'")
 
