@@ -44,13 +44,16 @@ def amount_of(value: Any) -> object:
 
 def wallet_resource(wallet: Wallet) -> dict[str, Any]:
     """Return a wallet."""
-    figures = ("balance", "held", "receivable", "low_balance_threshold", "overdraft_limit")
+    figures = ("balance", "held", "granted", "receivable", "low_balance_threshold", "overdraft_limit")
     attributes = {
         "account_id": wallet.account_id,
         "currency": wallet.currency,
         **{name: decimal_text(getattr(wallet, name), wallet.currency) for name in figures},
         "available": decimal_text(available_in(wallet), wallet.currency),
         "auto_top_up": wallet.auto_top_up,
+        "alert_levels": wallet.alert_levels,
+        "daily_cap": decimal_text(wallet.daily_cap, wallet.currency),
+        "monthly_cap": decimal_text(wallet.monthly_cap, wallet.currency),
         "status": wallet.status,
         "created_at": instant_text(wallet.created_at),
     }

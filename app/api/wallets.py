@@ -41,6 +41,14 @@ class Limits(Body):
     low_balance_threshold: Limit | UnsetType = UNSET
     auto_top_up: Annotated[Any, Meta(description='{"threshold", "amount"}, or null.')] | UnsetType = UNSET
     overdraft_limit: Limit | UnsetType = UNSET
+    alert_levels: (
+        Annotated[
+            list[Any] | None, Meta(description="Balances to tell of, or null for parts of the threshold.")
+        ]
+        | UnsetType
+    ) = UNSET
+    daily_cap: Limit | UnsetType = UNSET
+    monthly_cap: Limit | UnsetType = UNSET
 
 
 class Movement(Body):

@@ -22,7 +22,7 @@ class Notification(Identified, Base):
     """
 
     __tablename__ = "notifications"
-    __table_args__ = (Index("ix_notifications_customer_id", "customer_id"),)
+    __table_args__ = (Index("ix_notifications_customer_id_id", "customer_id", "id"),)
 
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
     kind: Mapped[str]

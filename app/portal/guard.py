@@ -11,7 +11,7 @@ from flask_login import current_user
 from app import clock
 from app.domain.periods import local_date
 from app.errors import Forbidden, Unauthorized
-from app.services import own
+from app.services import notifications, own
 
 blueprint = Blueprint("portal", __name__, url_prefix="/portal")
 
@@ -40,7 +40,12 @@ def require_customer() -> None:
 @blueprint.context_processor
 def navigation() -> dict[str, object]:
     """Give the templates the sections and the day it is for the reader."""
-    return {"sections": NAVIGATION, "today": today(), "period_days": own.period_days}
+    return {"sections": NAVIGATION, "today": today(), "period_days": own.period_days, "unread": unread}
+
+
+def unread() -> int:
+    """Return how many notifications the bell counts."""
+    return notifications.unread(current_user)
 
 
 def own_id() -> UUID:

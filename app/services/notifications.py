@@ -8,7 +8,7 @@ they asked for.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -18,10 +18,11 @@ from app.db import Base, db
 from app.errors import Invalid
 from app.ids import new_id
 from app.models import Customer, Notification, NotificationPreference, NotificationRead, OutboxMessage, User
-from app.permissions import STAFF
+from app.permissions import STAFF, Role
 from app.services import audit, mails, outbox
 
 EXPAND, MAIL = "notification", "notification.mail"
+NEWEST = 100
 TONES = ("alert", "warning", "action", "success")
 
 
@@ -37,6 +38,19 @@ KINDS = {
     "spending_cap": Kind("A spending cap is near or reached"),
     "auto_top_up": Kind("An automatic top-up needs attention"),
 }
+
+
+class Reader(Protocol):
+    """A person who reads: a row of `users`, or whoever is signed in."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def customer_id(self) -> UUID | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +98,21 @@ def notify(
     return told
 
 
-def unread(user: User) -> int:
-    """Return how many notifications a person has not read."""
-    return db.session.scalar(select(func.count()).where(_visible(user), ~_read_by(user))) or 0
+def unread(user: Reader) -> int:
+    """Return how many of the newest hundred notifications a person has not read: what the bell shows."""
+    newest = select(Notification.id, _read_by(user).label("read")).where(_visible(user))
+    rows = newest.order_by(Notification.id.desc()).limit(NEWEST).subquery()
+    return db.session.scalar(select(func.count()).select_from(rows).where(~rows.c.read)) or 0
 
 
-def listed(user: User, *, limit: int = 50) -> list[Listed]:
+def listed(user: Reader, *, limit: int = 50) -> list[Listed]:
     """Return what a person was told, the newest first."""
     query = select(Notification, _read_by(user)).where(_visible(user))
     rows = db.session.execute(query.order_by(Notification.id.desc()).limit(limit))
     return [Listed(notification, read) for notification, read in rows]
 
 
-def mark_read(user: User, ids: Iterable[UUID] | None, *, at: datetime) -> int:
+def mark_read(user: Reader, ids: Iterable[UUID] | None, *, at: datetime) -> int:
     """Note that a person has read these notifications, or all of them; return how many were new to them.
 
     Ids of somebody else's notifications are left alone.
@@ -141,14 +157,14 @@ def _of(owner: Customer | User) -> ColumnElement[bool]:
     return NotificationPreference.user_id == owner.id
 
 
-def _visible(user: User) -> ColumnElement[bool]:
+def _visible(user: Reader) -> ColumnElement[bool]:
     """Return what a person may see: staff everything, a customer's person the customer's own."""
     if user.role in STAFF:
         return Notification.id.is_not(None)
     return Notification.customer_id == user.customer_id
 
 
-def _read_by(user: User) -> ColumnElement[bool]:
+def _read_by(user: Reader) -> ColumnElement[bool]:
     read = select(NotificationRead.user_id).where(
         NotificationRead.notification_id == Notification.id, NotificationRead.user_id == user.id
     )

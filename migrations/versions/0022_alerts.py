@@ -161,7 +161,7 @@ def _notifications() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
         _references("notifications", "customer_id", "customers"),
     )
-    op.create_index("ix_notifications_customer_id", "notifications", ["customer_id"])
+    op.create_index("ix_notifications_customer_id_id", "notifications", ["customer_id", "id"])
     op.create_table(
         "notification_reads",
         sa.Column("notification_id", sa.Uuid(), nullable=False),

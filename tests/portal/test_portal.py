@@ -265,10 +265,10 @@ def test_alerts_name_the_most_urgent_first(client: FlaskClient, world: World) ->
 @pytest.mark.parametrize(
     ("path", "count"),
     [
-        ("/portal/", 7),
-        ("/portal/invoices", 2),
-        ("/portal/usage", 4),
-        ("/portal/usage?period=30d", 3),
+        ("/portal/", 8),
+        ("/portal/invoices", 3),
+        ("/portal/usage", 5),
+        ("/portal/usage?period=30d", 4),
         ("/portal/wallets", 2),
     ],
 )
