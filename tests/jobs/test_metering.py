@@ -127,12 +127,18 @@ def test_a_worker_and_a_scheduler_outlive_their_connections_and_an_empty_redis(
         assert (psutil.pid_exists(worker.pid or 0), psutil.pid_exists(scheduler.pid or 0)) == (True, True)
 
 
-def test_many_runs_at_once_share_the_work_and_agree(own_database: OwnDatabase) -> None:
+@pytest.mark.parametrize(
+    ("group_by", "price"),
+    [(None, 50 + 1450 * Decimal("0.037")), ("channel", 3 * (50 + 450 * Decimal("0.037")))],
+)
+def test_many_runs_at_once_share_the_work_and_agree(
+    own_database: OwnDatabase, group_by: str | None, price: Decimal
+) -> None:
     with own_database.app() as app:
         with transaction():
             metric = make_metric()
-            tiers = graduated(metric, ("50", "1"), (None, "0.037"))
-            wallets = [subscribe_prepaid(tiers, balance="100")[1] for _ in range(3)]
+            tiers = graduated(metric, ("50", "1"), (None, "0.037"), group_by=group_by)
+            wallets = [subscribe_prepaid(tiers, balance="500")[1] for _ in range(2)]
         arrive(wallets, metric, 3_000)
 
         def drain(_: int) -> int:
@@ -149,8 +155,7 @@ def test_many_runs_at_once_share_the_work_and_agree(own_database: OwnDatabase) -
         assert waiting(own_database) == 0
         report = in_transaction(verify.run)
         assert [(each.name, each.problems) for each in report.results if not each.ok] == []
-        price = 50 + 950 * Decimal("0.037")
-        assert db.session.scalars(select(Wallet.balance)).all() == [100 - price] * 3
+        assert db.session.scalars(select(Wallet.balance)).all() == [500 - price] * 2
 
 
 def test_the_job_run_by_hand_ends_when_the_queue_is_empty(session: Session) -> None:
