@@ -15,6 +15,7 @@ from admin_views.base import ModelScreen
 from admin_views.dashboard import Dashboard
 from admin_views.imports import ImportView
 from admin_views.keys import key_columns
+from admin_views.ledger import TrialBalanceView
 from admin_views.registry import SCREENS
 from app.db import Base
 from app.registry import load_package
@@ -35,7 +36,7 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    pages = (ImportView(), DataCareView())
+    pages = (ImportView(), DataCareView(), TrialBalanceView())
     admin.add_views(*pages)
     app.extensions["admin_pages"] = [home, *pages]
     for model in showable():

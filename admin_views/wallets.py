@@ -1,6 +1,4 @@
-"""Wallets and everything that moves them: transactions as people read them, journals and postings as the
-books keep them.
-"""
+"""Wallets and what moves them: transactions as people read them. What the books keep of it is in `ledger`."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -23,7 +21,7 @@ from admin_views.saving import Writes
 from app import clock
 from app.errors import Conflict
 from app.formatting import format_money
-from app.models import Approval, Journal, Payment, Posting, Wallet, WalletTransaction
+from app.models import Approval, Payment, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
 from app.permissions import Actor
 from app.services import approvals, chain_checks, reports, wallet_history, wallet_limits
@@ -259,28 +257,3 @@ class WalletTransactionScreen(ModelScreen):
     def explained(self, transaction: WalletTransaction) -> dict[UUID, list[Part]]:
         """Return what a movement was for."""
         return wallet_history.explain(transaction.wallet, [transaction])
-
-
-@screen(Journal, category="Wallets", title="Ledger journals", icon="book", place=3)
-class JournalScreen(ModelScreen):
-    """The journals of the ledger: never changed, only reversed by another."""
-
-    column_list = ("created_at", "kind", "currency", "reason", "actor", "reference_type")
-    search = ("=reference_id",)
-    filters = ("kind", "currency")
-    big = True
-    related = (
-        Related(
-            Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50
-        ),
-    )
-
-
-@screen(Posting, category="Wallets", title="Ledger postings", icon="list-details", place=4, listed=False)
-class PostingScreen(ModelScreen):
-    """Both sides of every journal; those on a wallet are linked by a hash chain."""
-
-    column_list = ("id", "book", "account", "amount", "seq", "balance_after", "journal")
-    search = ("=account.external_id",)
-    filters = ("book", "account", "wallet")
-    big = True
