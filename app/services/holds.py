@@ -18,7 +18,7 @@ from app.models import Hold, Wallet
 from app.models.holds import HoldState
 from app.models.wallets import Book, TransactionKind
 from app.permissions import Actor
-from app.services import audit, grants, movements
+from app.services import alerts, audit, grants, movements
 from app.services.inputs import refusals
 from app.services.wallet_rules import locked, need_active, need_available, need_reason, read_amount
 
@@ -82,6 +82,7 @@ def place(
     db.session.add(hold)
     wallet.held += asked
     grants.set_aside(wallet, hold, at)
+    alerts.watch([wallet], at)
     _note(actor, hold, f"{asked} {wallet.currency} held: {reason}", at)
     return hold
 
@@ -219,6 +220,7 @@ def _let_go(
 def _settle(wallet: Wallet, at: datetime) -> None:
     """Use what has become free: it pays what usage owes, and grants that are over lapse."""
     movements.settle(wallet, at)
+    alerts.watch([wallet], at)
 
 
 def _note(actor: Actor, hold: Hold, summary: str, at: datetime) -> None:

@@ -261,3 +261,11 @@ def test_the_job_lets_every_expired_hold_go(own_database: OwnDatabase) -> None:
         assert job.expire() == {"expired": 0}
         wallet = wallets.get(wallet_id)
         assert (holds.get(wallet, hold_id).state, *held(wallet)) == ("expired", 0, 100)
+
+
+def test_a_hold_that_leaves_too_little_is_told_of(session: Session, wallet: Wallet) -> None:
+    wallet_limits.set_limits(wallet, {"low_balance_threshold": "50"}, actor=ACTOR)
+    holds.place(wallet, "60", **TOLD)
+    session.flush()
+    told = session.scalars(select(AuditRecord).where(AuditRecord.action == "wallet.low_balance")).one()
+    assert (told.resource_id, told.after) == (str(wallet.id), {"balance": "40.0000"})
