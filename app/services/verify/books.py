@@ -7,11 +7,15 @@ from app.domain.money import plain
 from app.services.verify.checks import Findings, check, count_rows, stream
 
 UNBALANCED = """
-    SELECT coalesce(p.journal_id, j.id) AS id, j.id IS NULL AS orphaned, count(p.id) AS sides,
-           coalesce(sum(p.amount), 0) AS rest
-    FROM journals j FULL JOIN postings p ON p.journal_id = j.id
-    GROUP BY 1, 2
-    HAVING j.id IS NULL OR count(p.id) < 2 OR sum(p.amount) <> 0 OR bool_or(p.currency <> j.currency)
+    SELECT coalesce(p.journal_id, j.id) AS id, j.id IS NULL AS orphaned, coalesce(p.sides, 0) AS sides,
+           coalesce(p.rest, 0) AS rest, coalesce(p.places, 0) AS places
+    FROM journals j FULL JOIN (
+        SELECT journal_id, count(*) AS sides, count(seq) AS places, sum(amount) AS rest,
+               min(currency) AS currency, max(currency) AS another
+        FROM postings GROUP BY journal_id
+    ) p ON p.journal_id = j.id
+    WHERE j.id IS NULL OR p.journal_id IS NULL OR p.sides < 2 OR p.rest <> 0 OR p.places <> 1
+       OR p.currency <> j.currency OR p.another <> j.currency
 """
 
 FIGURES = """
@@ -48,11 +52,12 @@ CUT_OFF = """
 
 @check("journals", "The postings of every journal sum to zero")
 def journals(findings: Findings, at: datetime) -> None:
-    """Look for journals that do not balance, have one side only, or are missing behind their postings."""
+    """Look for journals that do not balance, have one side only, stand in no chain or in two, or are missing
+    behind their postings."""
     count_rows(findings, journals="journals", postings="postings")
     for row in stream(UNBALANCED):
-        wrong = "is missing" if row.orphaned else f"has {row.sides} sides and a rest of {plain(row.rest)}"
-        findings.add(f"journal {row.id}", f"The journal {wrong}.")
+        has = f"has {row.sides} sides, a rest of {plain(row.rest)} and {row.places} places in a chain"
+        findings.add(f"journal {row.id}", f"The journal {'is missing' if row.orphaned else has}.")
 
 
 @check("wallets", "Balances, debts and sequences of wallets equal their postings")
