@@ -28,7 +28,7 @@ Wait = tuple[Future, Callable[[Future], Any]]
 PLAIN_BYTES = (1 << 20) + 1
 UPLOAD_BYTES = (16 << 20) + 1
 UPLOADS = "multipart/"
-# Announced for a longer body that announced nothing, so that whoever asks for it refuses it.
+# Announced for a longer body, so that whoever asks for it refuses it.
 TOO_LONG = str(1 << 62)
 
 _UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -127,10 +127,11 @@ class Exchange:
         environ = self._environ
         length = environ.get("CONTENT_LENGTH", "0")
         self._announced = -1 if "HTTP_TRANSFER_ENCODING" in environ else int(length)
-        self._most = UPLOAD_BYTES if environ.get("CONTENT_TYPE", "").startswith(UPLOADS) else PLAIN_BYTES
-        if self._announced == 0 or self._announced > self._most:
-            return self._take(io.BytesIO())
-        return self._receive(), self._read
+        is_upload = environ.get("CONTENT_TYPE", "").lower().startswith(UPLOADS)
+        self._most = UPLOAD_BYTES if is_upload else PLAIN_BYTES
+        if self._announced > self._most:
+            return self._take_none()
+        return self._take(io.BytesIO()) if self._announced == 0 else (self._receive(), self._read)
 
     def step(self, step: Callable[..., Wait | None], *arguments: object) -> None:
         """Take a step, and the next one when what it waits for is there.
@@ -163,13 +164,17 @@ class Exchange:
         self._body.write(part)
         size = self._body.tell()
         if size > self._most:
-            self._environ.pop("HTTP_TRANSFER_ENCODING", None)
-            self._environ["CONTENT_LENGTH"] = TOO_LONG
-            return self._take(io.BytesIO())
+            return self._take_none()
         if not more or size == self._announced:
             self._body.seek(0)
             return self._take(self._body)
         return self._receive(), self._read
+
+    def _take_none(self) -> Wait | None:
+        """Let the application answer a request with a body that is too long for any."""
+        self._environ.pop("HTTP_TRANSFER_ENCODING", None)
+        self._environ["CONTENT_LENGTH"] = TOO_LONG
+        return self._take(io.BytesIO())
 
     def _take(self, body: IO[bytes]) -> Wait | None:
         """Let the application answer, and send the answer, or the begin of a long one."""

@@ -17,7 +17,7 @@ from flask import Flask
 
 from app.api.body import LARGEST_BODY
 from app.embedded.processes import Child, last_lines, wait_until
-from app.serving.bridge import PLAIN_BYTES, UPLOAD_BYTES
+from app.serving.bridge import PLAIN_BYTES, TOO_LONG, UPLOAD_BYTES
 from tests.serving.toy import CHUNK
 from tests.support.machine import ROOT, answers, free_port
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.processes
 MEBIBYTE = 1 << 20
 PATIENCE_SECONDS = 60.0
 JSON = "application/json"
-UPLOAD = "multipart/form-data; boundary=x"
+UPLOAD = "Multipart/form-data; boundary=x"
 
 
 class Server:
@@ -146,7 +146,9 @@ def test_bodies_of_every_size_come_whole_on_one_connection(server: Server) -> No
         assert told(connection, "GET", "/told")["size"] == 0
 
 
-def test_an_upload_may_be_larger_and_what_is_too_long_is_announced_and_never_read(server: Server) -> None:
+def test_an_upload_may_be_larger_and_what_is_too_long_is_announced_as_such_and_not_read(
+    server: Server,
+) -> None:
     upload = b"u" * (5 * MEBIBYTE)
     assert told(server.connect(), "POST", "/told", upload, Content_Type=UPLOAD)["size"] == len(upload)
     head = b"POST /told HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n"
@@ -154,11 +156,11 @@ def test_an_upload_may_be_larger_and_what_is_too_long_is_announced_and_never_rea
         begin = head % kind.encode()
         _, answer = server.raw(begin + b"Content-Length: %d\r\n\r\n" % (most + 1))
         found = json.loads(answer)
-        assert (found["size"], found["headers"]["CONTENT_LENGTH"]) == (0, str(most + 1))
+        assert (found["size"], found["headers"]["CONTENT_LENGTH"]) == (0, TOO_LONG)
         body = b"%x\r\n%s\r\n" % (most + 1, b"u" * (most + 1))
         _, answer = server.raw(begin + b"Transfer-Encoding: chunked\r\n\r\n" + body)
         found = json.loads(answer)
-        assert (found["size"], found["headers"]["CONTENT_LENGTH"]) == (0, str(1 << 62))
+        assert (found["size"], found["headers"]["CONTENT_LENGTH"]) == (0, TOO_LONG)
 
 
 def test_as_much_is_read_as_the_product_takes_and_a_byte_more(app: Flask) -> None:
