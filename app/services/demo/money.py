@@ -1,6 +1,5 @@
-"""The money of the demonstration: top-ups, the two billing runs, and invoices that are paid in time, late, in
-part
-or never."""
+"""The money of the demonstration: top-ups and grants, two billing runs, and invoices that are paid in time,
+late, in part or never."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -12,10 +11,10 @@ from sqlalchemy.orm import joinedload
 from app.db import db, in_transaction
 from app.domain.money import quantize_payable
 from app.domain.periods import ONE_DAY, day_start
-from app.models import Account, Invoice, Payment, Wallet, WalletTransaction
+from app.models import Account, Grant, Invoice, Payment, Wallet, WalletTransaction
 from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
-from app.services import accounts, billing, invoices, payments, wallet_limits, wallets
+from app.services import accounts, billing, grants, invoices, payments, wallet_limits, wallets
 from app.services.demo.customers import Buyer
 from app.services.demo.timeline import BILLED_AFTER, ZONE, Timeline
 
@@ -26,6 +25,13 @@ DAYS = 27
 PRICE = {"INR": Decimal("0.213"), "USD": Decimal("0.00633"), "IDR": Decimal(294)}
 # What is put into a wallet on the first day of each month, as percent of a month's usage.
 FILLED = {"full": (180, 140, 140), "low": (125, 125, 125), "empty": (60, 50, 0)}
+# Who is given credit on the first of which month: percent of its usage, days until it expires, kind, why.
+GRANTED = ("charminar", "hooghly")
+GRANTS = (
+    (0, 50, 10, "promotional", "Welcome credit"),
+    (2, 20, 45, "promotional", "Festival offer"),
+    (2, 60, None, "purchased", "Credit bought in advance"),
+)
 # On which day after the invoice it is paid, and how much of it in percent.
 PAID = {"prompt": (8, 100), "late": (24, 100), "partly": (13, 50), "full": (4, 100), "low": (11, 100)}
 # Invoices of the first of a month are due on its 16th.
@@ -35,7 +41,7 @@ LOW_PERCENT, WELL_FILLED_PERCENT = 150, 15
 
 
 def fill_wallets(everybody: Sequence[Buyer], on: date, timeline: Timeline) -> None:
-    """On the first of a month, top the wallets up by bank transfer."""
+    """On the first of a month, top the wallets up by bank transfer, and give some of them credit."""
     if on.day != 1:
         return
     month = (on.year - timeline.first_on.year) * 12 + on.month - timeline.first_on.month
@@ -43,6 +49,8 @@ def fill_wallets(everybody: Sequence[Buyer], on: date, timeline: Timeline) -> No
         percent = FILLED[buyer.pays][month] if buyer.prepaid else 0
         if percent:
             in_transaction(lambda one=buyer, share=percent: _top_up(one, share, on))  # type: ignore[misc]
+        if buyer.key in GRANTED:
+            in_transaction(lambda one=buyer: _grant(one, month, on))  # type: ignore[misc]
 
 
 def bill(on: date, timeline: Timeline) -> None:
@@ -86,6 +94,16 @@ def _top_up(buyer: Buyer, percent: int, on: date) -> None:
         amount = _round_sum(_month_cost(buyer) * percent / 100, wallet.currency)
         at = day_start(on, ZONE) + timedelta(hours=10)
         wallets.top_up(wallet, amount, at=at, actor=FINANCE, reason="Bank transfer", reference=reference)
+
+
+def _grant(buyer: Buyer, month: int, on: date) -> None:
+    wallet, at = _wallet(buyer), day_start(on, ZONE) + timedelta(hours=11)
+    for in_month, percent, days, kind, reason in GRANTS:
+        given = select(Grant.id).where(Grant.wallet_id == wallet.id, Grant.reason == reason)
+        if in_month == month and db.session.scalar(given) is None:
+            amount = _round_sum(_month_cost(buyer) * percent / 100, wallet.currency)
+            end = None if days is None else at + timedelta(days=days)
+            grants.give(wallet, amount, at=at, actor=FINANCE, reason=reason, kind=kind, expires_at=end)
 
 
 def _issued(on: date, payers: Sequence[str]) -> list[object]:
