@@ -6,13 +6,11 @@ come of every one. In a race several acts want the same wallet at the same momen
 them can succeed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
-from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -32,6 +30,7 @@ from app.errors import DomainError
 from app.models import Hold, Wallet, WalletTransaction
 from app.services import holds, refunds, transfers, verify, wallets
 from tests.factories import ACTOR, make_account, make_customer, make_wallet
+from tests.scenarios.modelled import Act, Held, Modelled, Work
 from tests.services.metered import NOON
 from tests.support.own import OwnDatabase
 
@@ -40,7 +39,6 @@ LATER = NOON + timedelta(hours=1)
 TOLD: dict[str, Any] = {"at": NOON, "actor": ACTOR, "reason": "Step"}
 BY: dict[str, Any] = {"actor": ACTOR}
 SHORT, RESOLVED = "insufficient_funds", "illegal_transition"
-ZERO = Decimal(0)
 AMOUNTS = st.integers(1, 60).map(Decimal)
 PLACES = st.integers(0, WALLETS - 1)
 ACTS = ("top_up", "debit", "hold", "hold_for_an_hour", "capture", "release", "expire", "reverse", "refund")
@@ -49,48 +47,6 @@ ROUNDS = st.lists(
     min_size=1,
     max_size=THREADS,
 )
-
-Work = Callable[[], Any]
-
-
-@dataclass
-class Held:
-    """An open hold of the model."""
-
-    id: UUID
-    amount: Decimal
-    expires: bool
-
-
-@dataclass
-class Modelled:
-    """A wallet as the model keeps it; `reversible` are movements that may be taken back."""
-
-    id: UUID
-    balance: Decimal = ZERO
-    held: list[Held] = field(default_factory=list)
-    reversible: list[tuple[UUID, Decimal]] = field(default_factory=list)
-    journals: int = 0
-
-    @property
-    def free(self) -> Decimal:
-        """What can be spent."""
-        return self.balance - sum((each.amount for each in self.held), ZERO)
-
-    def move(self, amount: Decimal) -> None:
-        """Note a movement."""
-        self.balance += amount
-        self.journals += 1
-
-
-@dataclass
-class Act:
-    """Something to be done by a thread, and what the model does when it has succeeded; `expected` is the code
-    of a refusal, "" where it has to succeed."""
-
-    work: Work
-    expected: str = ""
-    then: Callable[[Any], object] = lambda made: None
 
 
 class Interleaved(RuleBasedStateMachine):
