@@ -7,12 +7,10 @@ they are, so an event id counts once for ever and usage reads as before.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from app import clock
 from app.db import db, in_transaction
@@ -24,6 +22,7 @@ from app.queue import enqueue
 from app.services import archive_rules, archive_steps, audit
 from app.services import archive_tables as tables
 from app.services.archive_steps import Tell, nobody
+from app.services.sole import alone
 
 FOLDER = "archives/usage-events"
 RESTORED_FOR = timedelta(days=30)
@@ -177,7 +176,7 @@ def work(*, at: datetime, actor: Actor, tell: Tell = nobody, again: bool = False
 
 def _carry_out(archive_id: UUID, month: str, *, at: datetime, actor: Actor, tell: Tell) -> str | None:
     """Do all that is left of one row; return what became of it, or None where another process is at it."""
-    with _alone(month) as mine:
+    with alone(f"archive {month}") as mine:
         if not mine:
             return None
         try:
@@ -203,16 +202,3 @@ def _open(at: datetime, *, again: bool = False) -> ColumnElement[bool]:
 def _one_at_a_time(month: str) -> None:
     """Let two requests for one month come one after the other."""
     db.session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"request archive {month}"))))
-
-
-@contextmanager
-def _alone(month: str) -> Iterator[bool]:
-    """Yield whether nobody else is at this month; the lock goes with the process that holds it."""
-    name = {"name": f"archive {month}"}
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
-        mine = bool(own.scalar(text("SELECT pg_try_advisory_lock(hashtext(:name))"), name))
-        try:
-            yield mine
-        finally:
-            if mine:
-                own.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), name)

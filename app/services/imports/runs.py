@@ -7,14 +7,12 @@ the report up to a thousand rows that count as duplicates, and never an event.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app import clock
 from app.db import db, in_transaction, lock
@@ -25,6 +23,7 @@ from app.queue import enqueue
 from app.services import audit
 from app.services.imports import BATCH, Import, Report, accounts, choices, store, uploads
 from app.services.imports.choices import Choices
+from app.services.sole import alone
 
 JOB = "import"
 MOST_ATTEMPTS = 10
@@ -107,7 +106,7 @@ def work(import_id: UUID) -> dict[str, int]:
     Raises:
         Unavailable: the database did not confirm a batch; the next attempt goes on from there.
     """
-    with _alone(import_id) as mine:
+    with alone(f"{JOB} {import_id}") as mine:
         detail = in_transaction(lambda: _take_up(import_id)) if mine else None
         if detail is None:
             return {"rows": 0}
@@ -205,16 +204,3 @@ def _as_json(report: Report) -> dict[str, Any]:
 def _from_json(detail: dict[str, Any]) -> Report:
     counts = (detail["accepted"], detail["duplicates"], detail["conflicts"], detail["rejected"])
     return Report(*counts, reasons=Counter(detail["reasons"]), examples=dict(detail["examples"]))
-
-
-@contextmanager
-def _alone(import_id: UUID) -> Iterator[bool]:
-    """Yield whether nobody else is at this import; the lock goes with the process that holds it."""
-    name = {"name": f"{JOB} {import_id}"}
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
-        mine = bool(own.scalar(text("SELECT pg_try_advisory_lock(hashtext(:name))"), name))
-        try:
-            yield mine
-        finally:
-            if mine:
-                own.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), name)
