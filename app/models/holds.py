@@ -58,7 +58,7 @@ class Hold(Identified, Base):
     transaction: Mapped[WalletTransaction | None] = relationship()
 
     def __str__(self) -> str:
-        return f"Hold of {self.amount} {self.currency}"
+        return f"Hold of {self.amount.normalize():f} {self.currency}"
 
 
 class Transfer(Identified, Base):
@@ -97,4 +97,4 @@ class Transfer(Identified, Base):
     to_transaction: Mapped[WalletTransaction] = relationship(foreign_keys=to_transaction_id)
 
     def __str__(self) -> str:
-        return f"Transfer of {self.amount} {self.currency}"
+        return f"Transfer of {self.amount.normalize():f} {self.currency}"
