@@ -10,7 +10,7 @@ from app import clock
 from app.errors import DomainError
 from app.portal.gateways import offered
 from app.portal.guard import blueprint, own_id
-from app.services import grants, own, payments
+from app.services import grants, own, payments, wallet_history
 
 PRESETS = {"INR": ("1000", "5000", "10000", "25000"), "IDR": ("500000", "2000000", "5000000")}
 OTHER_PRESETS = ("50", "100", "250", "500")
@@ -31,7 +31,8 @@ def show_wallet(wallet_id: UUID) -> str:
     wallet = own.get_wallet(own_id(), wallet_id)
     page = own.transactions(wallet, after=request.args.get("after", type=UUID))
     live = grants.live(wallet, clock.now())
-    return render_template("portal/wallet.html", wallet=wallet, page=page, own=own, grants=live)
+    parts = wallet_history.explain(wallet, page.rows)
+    return render_template("portal/wallet.html", wallet=wallet, page=page, parts=parts, own=own, grants=live)
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/top-up")

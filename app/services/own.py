@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -114,11 +114,6 @@ def period_days(invoice: Invoice) -> tuple[date, date]:
     """Return the first and the last local day of an invoice's period."""
     zone = invoice.account.timezone
     return local_date(invoice.period_start, zone), local_date(invoice.period_end, zone) - ONE_DAY
-
-
-def local_day(instant: str, zone: str) -> date:
-    """Return the local day of an instant that an explanation keeps as text."""
-    return local_date(datetime.fromisoformat(instant), zone)
 
 
 def get_payment(customer_id: UUID, payment_id: UUID) -> Payment:

@@ -112,6 +112,8 @@ def test_the_wallets_transactions_unfold_to_what_they_were_for(client: FlaskClie
     assert "₹1,000.00" in page
     assert "What it was for" in page
     assert "auth.otp" in page
+    assert "of the period so far, " in page
+    assert "The usage of the period so far₹100.00" in page
 
 
 def test_a_wallets_live_grants_are_shown_with_their_end(client: FlaskClient, world: World) -> None:
