@@ -7,6 +7,7 @@ from flask import Flask
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 from flask_babel import Babel
+from flask_login import current_user
 from sqlalchemy.dialects.postgresql import JSONB
 
 from admin_views import queues
@@ -14,11 +15,13 @@ from admin_views.archives import DataCareView
 from admin_views.base import ModelScreen
 from admin_views.dashboard import Dashboard
 from admin_views.imports import ImportView
+from admin_views.inbox import InboxView
 from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
 from admin_views.registry import SCREENS
 from app.db import Base
 from app.registry import load_package
+from app.services import notifications
 
 
 def init_app(app: Flask) -> None:
@@ -36,7 +39,7 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    pages = (ImportView(), DataCareView(), TrialBalanceView())
+    pages = (ImportView(), DataCareView(), TrialBalanceView(), InboxView())
     admin.add_views(*pages)
     app.extensions["admin_pages"] = [home, *pages]
     for model in showable():
@@ -44,6 +47,7 @@ def init_app(app: Flask) -> None:
         screens[model] = cls(model, cls.declared)
         admin.add_view(screens[model])
     queues.init_app(app)
+    app.context_processor(lambda: {"staff_unread": lambda: notifications.unread(current_user)})
 
 
 def showable() -> list[type[Any]]:

@@ -128,7 +128,14 @@ class WalletScreen(ModelScreen):
     empty = "An account that is prepaid gets its wallet when it is opened."
     can_edit = True
     writes = Writes(update=wallet_limits.set_limits)
-    form_columns = ("low_balance_threshold", "overdraft_limit", "auto_top_up")
+    form_columns = (
+        "low_balance_threshold",
+        "alert_levels",
+        "overdraft_limit",
+        "auto_top_up",
+        "daily_cap",
+        "monthly_cap",
+    )
     operations = (
         Operation(
             "top_up",

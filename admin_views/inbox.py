@@ -1,0 +1,113 @@
+"""What the customers were told, for the staff who answer them, and what of it a person gets by mail."""
+
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask_admin import BaseView, expose
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from admin_views.access import require
+from admin_views.base import ModelScreen, StaffView
+from admin_views.registry import screen
+from app import clock
+from app.db import db, in_transaction
+from app.models import AutoTopUp, Notification, PaymentMethod, User
+from app.permissions import Verb
+from app.services import notifications
+
+
+@screen(AutoTopUp, category="Wallets", resource="wallets", title="Automatic top-ups", icon="refresh", place=5)
+class AutoTopUpScreen(ModelScreen):
+    """The wallets that fell below the threshold of their automatic top-up, and what came of it."""
+
+    column_list = ("created_at", "wallet", "status", "attempts", "next_at", "payment", "error")
+    filters = ("status", "wallet")
+    empty = "A wallet with an automatic top-up that falls below its threshold shows here."
+
+
+@screen(
+    PaymentMethod,
+    category="Wallets",
+    resource="payments",
+    title="Saved ways to pay",
+    icon="credit-card",
+    place=6,
+    listed=False,
+)
+class PaymentMethodScreen(ModelScreen):
+    """The cards that gateways keep for automatic top-ups; we have their names only."""
+
+    column_list = ("created_at", "account", "gateway", "label", "removed_at")
+    filters = ("gateway", "account")
+
+
+@screen(
+    Notification,
+    category="Customers",
+    resource="wallets",
+    title="Notifications sent",
+    icon="bell",
+    place=9,
+    listed=False,
+)
+class NotificationScreen(ModelScreen):
+    """Every notification of every customer."""
+
+    column_list = ("created_at", "customer", "kind", "title", "resource_type")
+    search = ("=resource_id",)
+    filters = ("kind", "customer")
+    big = True
+
+
+class InboxView(StaffView, BaseView):
+    """The page at /admin/inbox/: the newest notifications, the person's own marks and mails."""
+
+    resource = "wallets"
+    icon = "bell"
+
+    def __init__(self) -> None:
+        super().__init__(name="Notifications", category="Customers", endpoint="admin_inbox", url="inbox")
+
+    def _handle_view(self, name: str, /, **_: Any) -> None:
+        # Marks and mails are the person's own: whoever may read may set them.
+        require(self.resource, Verb.read)
+
+    @expose("/")
+    def index(self) -> str:
+        """Show what the customers were told, the newest first."""
+        listed = notifications.listed(current_user)
+        return self.render(
+            "admin/inbox.html",
+            listed=listed,
+            links={one.notification.id: _address(one) for one in listed},
+            kinds=notifications.KINDS,
+            chosen=notifications.preferences(db.session.get_one(User, current_user.id)),
+        )
+
+    @expose("/read", methods=["POST"])
+    def read(self) -> Response:
+        """Mark all as read."""
+        in_transaction(lambda: notifications.mark_read(current_user, None, at=clock.now()))
+        return redirect(url_for("admin_inbox.index"), code=303)
+
+    @expose("/mails", methods=["POST"])
+    def choose_mails(self) -> Response:
+        """Set which kinds this person gets by mail."""
+        wanted = set(request.form.getlist("mail"))
+
+        def choose() -> None:
+            person = db.session.get_one(User, current_user.id)
+            for kind in notifications.KINDS:
+                notifications.prefer(person, kind, mail=kind in wanted)
+
+        in_transaction(choose)
+        flash("Saved.", "success")
+        return redirect(url_for("admin_inbox.index"), code=303)
+
+
+def _address(one: notifications.Listed) -> str | None:
+    told = one.notification
+    if told.resource_type != "Wallet":
+        return None
+    return url_for("admin_wallets.details_view", id=told.resource_id)
