@@ -14,7 +14,7 @@ from app.domain.periods import ONE_DAY, calendar_month, day_start, local_date
 from app.models import Account, ChargePosition, PriceComponent
 from app.models.plans import ComponentKind
 from app.services import usage_charts
-from app.services.price_book import PriceBook
+from app.services.rating import Tariffs
 from app.services.usage_charts import Counted, Days, Trend
 
 HUNDRED = Decimal(100)
@@ -103,14 +103,14 @@ def charged(accounts: Sequence[Account], window: Window) -> list[Charged]:
             PriceComponent.kind == ComponentKind.usage,
         )
     )
-    book, found = PriceBook(), dict[tuple[str, str], list[Any]]()
-    book.tariffs.load([account.id for account in accounts])
+    tariffs, found = Tariffs(), dict[tuple[str, str], list[Any]]()
+    tariffs.load([account.id for account in accounts])
     for position in db.session.scalars(query.where(*_overlapping(window, accounts))):
         component = position.component
         key = (component.name, position.currency)
         row = found.setdefault(key, [component, Decimal(0), Decimal(0)])
         row[1] += position.quantity
-        row[2] += book.rate(position).amount
+        row[2] += tariffs.place_of(position).charge(position, whole=True).amount
     totals: dict[str, Decimal] = {}
     for (_name, currency), (_component, _quantity, amount) in found.items():
         totals[currency] = totals.get(currency, Decimal(0)) + amount

@@ -66,9 +66,9 @@ def quote(
 def _usage(used: Sequence[Mapping[str, Any]], component: PriceComponent) -> Total:
     n = component.position
     given = used[n] if component.metric is not None and n < len(used) else {}
-    if component.group_by is None:
+    if component.group_by is None or not isinstance(given, Mapping):
         return Total(*_counted(given, f"/used/{n}"))
-    listed = given.get("groups", [given]) if isinstance(given, Mapping) else [given]
+    listed = given.get("groups", [given])
     if not isinstance(listed, list | tuple):
         raise RuleBroken(f"/used/{n}/groups", "not_a_list", "A list is needed here.")
     quantity, events, found = ZERO, 0, groups.Groups()

@@ -14,12 +14,12 @@ from app.db import db
 from app.domain import groups
 from app.domain.groups import NO_USAGE, Counted
 from app.domain.pricing import Charge, Terms
-from app.models import ChargePosition, PlanVersion, PriceComponent
+from app.models import PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services import taxes
 from app.services.components import terms_of
 from app.services.overrides import Override
-from app.services.rating import Coverage, Tariffs, for_nothing
+from app.services.rating import Coverage, Tariffs
 from app.services.taxes import Rates, Seller
 
 
@@ -108,14 +108,6 @@ class PriceBook:
         """Return one price of a subscription in the period that starts then."""
         prices = self.in_period(coverage, period_start)
         return next(one for one in prices if one.component_id == component_id)
-
-    def rate(self, position: ChargePosition) -> Charge:
-        """Return what a position of an account that is loaded costs as a whole period: nothing in a trial."""
-        covering = self.tariffs.coverages(position.account_id)
-        coverage = next(each for each in covering if each.subscription_id == position.subscription_id)
-        if coverage.in_trial(position.period_start):
-            return for_nothing(position.quantity)
-        return self.price_in(coverage, position.component_id, position.period_start).charge(position)
 
     def seller(self, on: date) -> Seller:
         """Return who issues documents on a day.

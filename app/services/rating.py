@@ -19,7 +19,7 @@ from app.domain.aggregations import aggregations
 from app.domain.groups import Counted
 from app.domain.periods import Cycle, Period, local_date, period_containing
 from app.domain.pricing import Charge, Row, Terms, parse_terms
-from app.models import Account, Metric, PlanVersion, PriceComponent, Subscription
+from app.models import Account, ChargePosition, Metric, PlanVersion, PriceComponent, Subscription
 from app.models.customers import BillingMode
 from app.models.plans import ComponentKind
 from app.services import overrides
@@ -123,11 +123,12 @@ class Place(NamedTuple):
         """The key of the charge position: subscription, component, start of the period."""
         return self.coverage.subscription_id, self.price.id, self.period.start
 
-    def charge(self, used: Counted) -> Charge:
-        """Return what this cumulative usage costs so far: nothing in a trial."""
+    def charge(self, used: Counted, *, whole: bool = False) -> Charge:
+        """Return what this cumulative usage costs so far, or as that of the `whole` period: nothing in a
+        trial."""
         if self.coverage.in_trial(self.period.start):
             return for_nothing(used.quantity)
-        return self.price.charge(used)
+        return self.price.charge(used, whole=whole)
 
 
 def for_nothing(quantity: Decimal) -> Charge:
@@ -163,6 +164,13 @@ class Tariffs:
     def coverages(self, account_id: UUID) -> list[Coverage]:
         """Return the subscriptions of a loaded account, by their start."""
         return self._coverages.get(account_id, [])
+
+    def place_of(self, position: ChargePosition) -> Place:
+        """Return the place of a position of a loaded account."""
+        covering = self.coverages(position.account_id)
+        coverage = next(each for each in covering if each.subscription_id == position.subscription_id)
+        price = coverage.priced(self.prices[position.component_id], position.period_start)
+        return Place(coverage, price, coverage.period_at(position.period_start))
 
     def place(self, account_id: UUID, metric_id: UUID, bucket_at: datetime, dimensions: str) -> Place | None:
         """Return where usage of a loaded account is charged, or None where no price fits.
