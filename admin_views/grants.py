@@ -21,9 +21,7 @@ from app.models.wallets import WalletStatus
 from app.permissions import Actor
 from app.services import approvals, grants
 
-REASON = StringField(
-    "Reason", validators=[InputRequired(), Length(max=300)], description="The customer reads this."
-)
+WHY, READ_BY = [InputRequired(), Length(max=300)], "The customer reads this."
 LIVE = and_(
     Grant.remaining > 0,
     Grant.voided_at.is_(None),
@@ -101,7 +99,7 @@ GIVE = Operation(
         "priority": WholeField(
             "Priority", validators=[InputRequired()], description="0 to 1000; the lowest is spent first."
         ),
-        "reason": REASON,
+        "reason": StringField("Reason", validators=WHY, description=READ_BY),
         "reference": StringField("Reference", validators=[Length(max=200)], description="Your own number."),
     },
     initial=lambda wallet: {"priority": grants.USUAL_PRIORITY, "kind": GrantKind.promotional},
@@ -170,7 +168,7 @@ class GrantScreen(ModelScreen):
             icon="arrow-back-up",
             danger=True,
             when=lambda grant: grants.state_of(grant, clock.now()) == "live",
-            inputs={"reason": REASON},
+            inputs={"reason": StringField("Reason", validators=WHY, description=READ_BY)},
             explain=explain_void,
         ),
     )

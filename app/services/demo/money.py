@@ -30,7 +30,7 @@ GRANTED = ("charminar", "hooghly")
 GRANTS = (
     (0, 50, 10, "promotional", "Welcome credit"),
     (2, 20, 45, "promotional", "Festival offer"),
-    (2, 60, None, "purchased", "Credit bought in advance"),
+    (2, 150, None, "purchased", "Credit bought in advance"),
 )
 # On which day after the invoice it is paid, and how much of it in percent.
 PAID = {"prompt": (8, 100), "late": (24, 100), "partly": (13, 50), "full": (4, 100), "low": (11, 100)}
