@@ -36,6 +36,23 @@ KEEP_FIGURES = text("""
     WHERE w.id = k.id
 """)
 
+# The wallet's last journal that was made by then; what it owed is what it owes less what came after.
+STOOD = text("""
+    WITH last AS (
+        SELECT p.seq, p.balance_after FROM postings p JOIN journals j ON j.id = p.journal_id
+        WHERE p.wallet_id = :wallet_id AND p.seq IS NOT NULL AND j.created_at <= :at
+        ORDER BY p.seq DESC LIMIT 1
+    )
+    SELECT coalesce((SELECT balance_after FROM last), 0) AS balance,
+           w.receivable + coalesce((
+               SELECT sum(owed.amount) FROM postings p
+               JOIN postings owed ON owed.journal_id = p.journal_id AND owed.book = 'receivable'
+               WHERE p.wallet_id = w.id AND p.seq > coalesce((SELECT seq FROM last), 0)
+           ), 0) AS receivable,
+           coalesce((SELECT seq FROM last), 0) AS seq
+    FROM wallets w WHERE w.id = :wallet_id
+""")
+
 NOTHING = Decimal(0)
 # What NUMERIC(20, 4) can hold.
 LARGEST_BALANCE = Decimal(10) ** 16
@@ -54,6 +71,15 @@ class Entry:
     reason: str
     reference: tuple[str, str] | None = None
     reverses_id: UUID | None = None
+
+
+class Standing(NamedTuple):
+    """What a wallet had and owed at an instant, and the number of its last journal by then, 0 before the
+    first."""
+
+    balance: Decimal
+    receivable: Decimal
+    seq: int
 
 
 class Posted(NamedTuple):
@@ -99,6 +125,17 @@ def post_all(entries: Sequence[Entry]) -> list[Posted]:
         insert_rows(Posting, postings)
         _keep_figures({entry.wallet.id: entry.wallet for entry in entries})
     return written
+
+
+def balance_as_of(wallet: Wallet, at: datetime) -> Standing:
+    """Return the balance of a wallet and what it owed at an instant, whatever has moved since.
+
+    It is what stood after the last journal, in the order of the chain, that was made at that instant or
+    before it. The chain is read from its end, so the costs grow with what came after the instant and not with
+    what came before.
+    """
+    row = db.session.execute(STOOD, {"wallet_id": wallet.id, "at": at}).one()
+    return Standing(row.balance, row.receivable, row.seq)
 
 
 def link(
