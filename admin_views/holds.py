@@ -1,6 +1,7 @@
 """Holds and transfers, and what people do to a wallet beside crediting and debiting it."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length, Optional
@@ -12,11 +13,11 @@ from admin_views.operations import Operation
 from admin_views.records import Related
 from admin_views.registry import screen
 from app.formatting import format_money
-from app.models import Hold, Transfer, Wallet
+from app.models import Approval, Hold, Transfer, Wallet
 from app.models.holds import HoldState
 from app.models.wallets import WalletStatus
 from app.permissions import Actor
-from app.services import holds, refunds, transfers, wallet_status
+from app.services import approvals, holds, refunds, transfers, wallet_status
 
 AMOUNT = ExactField(
     label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
@@ -61,13 +62,28 @@ def move_money(
     return f"{format_money(made.amount, made.currency)} went to {to_wallet_id.account.name}."
 
 
+def refund(
+    wallet: Wallet, *, amount: Decimal, reason: str, reference: str, at: datetime, actor: Actor
+) -> str | None:
+    """Record money that was paid back, or ask a second person to."""
+    made = approvals.ask(
+        "refund", wallet, amount, at=at, actor=actor, reason=reason, reference=reference or None
+    )
+    waits = "Nothing is recorded yet: a second person has to approve it. It waits under Approvals."
+    return waits if isinstance(made, Approval) else None
+
+
 def explain_refund(wallet: Wallet) -> str:
     """Return how much can be paid back."""
-    most = format_money(refunds.refundable(wallet), wallet.currency)
-    return (
-        f"Records money that you have paid back by bank transfer. {most} was paid in and is unused; what is "
-        "held, granted, owed, or was credited is not paid back."
+    most, limit = refunds.refundable(wallet), approvals.limit_of(wallet.currency)
+    told = (
+        "Records money that goes back by bank transfer. "
+        f"{format_money(most, wallet.currency)} was paid in and is unused; what is held, granted, owed, or "
+        "was credited is not paid back."
     )
+    if limit is None:
+        return told
+    return f"{told} Above {format_money(limit, wallet.currency)} a second person has to approve it first."
 
 
 def is_active(wallet: Wallet) -> bool:
@@ -119,7 +135,7 @@ WALLET_OPERATIONS = (
     Operation(
         "refund",
         "Refund",
-        run=refunds.refund,
+        run=refund,
         icon="receipt-refund",
         danger=True,
         when=is_active,

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 from sqlalchemy import or_, select
 
 from app import clock
+from app.api.approvals import approval_resource
 from app.api.body import Body, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
@@ -15,8 +16,8 @@ from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
 from app.api.wallet_parts import Amount, amount_of, get_wallet, transaction_resource, wallet_resource
 from app.errors import Invalid, NotFound
-from app.models import Transfer, Wallet
-from app.services import refunds, transfers, wallet_status
+from app.models import Approval, Transfer, Wallet
+from app.services import approvals, transfers, wallet_status
 
 blueprint = Blueprint("transfers", __name__)
 
@@ -75,13 +76,15 @@ def transfer(wallet_id: UUID, body: NewTransfer) -> Response:
 @blueprint.post("/wallets/<uuid:wallet_id>/refunds")
 @guard("wallets", "write")
 @idempotent
-@endpoint("Refund unused money", body=NewRefund, answers="wallet_transaction", status=201)
+@endpoint("Refund unused money", body=NewRefund, answers="wallet_transaction", status=201, also=(202,))
 def refund(wallet_id: UUID, body: NewRefund) -> Response:
     """Records money that went back to the customer by bank transfer. Only what was paid in and is unused can:
-    the balance without what is held, granted, owed, or credited. Else 409 `insufficient_funds`."""
+    the balance without what is held, granted, owed, or credited. Else 409 `insufficient_funds`. 202 with the
+    `approval` that it waits for, where a person asks for more than one person alone may move."""
     wallet = get_wallet(wallet_id)
     need_staff("Refunding")
-    made = refunds.refund(
+    made = approvals.ask(
+        "refund",
         wallet,
         amount_of(body.amount),
         at=clock.now(),
@@ -89,6 +92,8 @@ def refund(wallet_id: UUID, body: NewRefund) -> Response:
         reason=body.reason,
         reference=body.reference,
     )
+    if isinstance(made, Approval):
+        return success(approval_resource(made), 202)
     return success(transaction_resource(made), 201)
 
 

@@ -16,7 +16,7 @@ from app.errors import NotFound
 from app.models import Wallet, WalletTransaction
 from app.permissions import Actor
 from app.registry import Registry
-from app.services import grants, wallets
+from app.services import grants, refunds, wallets
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,14 @@ def grant(asked: Asked, at: datetime, actor: Actor) -> WalletTransaction:
         **terms,
     )
     return given.transaction
+
+
+@operation("refund", "Refund", "is recorded as paid back to the customer's bank")
+def refund(asked: Asked, at: datetime, actor: Actor) -> WalletTransaction:
+    """Pay back what was paid in and is unused."""
+    return refunds.refund(
+        asked.wallet, asked.amount, at=at, actor=actor, reason=asked.reason, reference=asked.reference
+    )
 
 
 @operation("reversal", "Reversal", "of an earlier transaction is taken back")

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from app import clock
 from app.db import db
-from app.models import Hold, Transfer, Wallet
+from app.models import Approval, ApprovalLimit, Hold, Transfer, Wallet
 from app.services import holds
 from tests import factories
 from tests.admin.conftest import Person
@@ -83,3 +83,14 @@ def test_a_wallet_is_frozen_activated_and_closed(desk: Person, world: World) -> 
     text = operate(desk, "close", world.wallet, reason="Left us")
     assert "A wallet is closed when nothing is left in it; it has 250.00 balance." in text
     assert figures(world.wallet)[2] == "active"
+
+
+def test_a_refund_above_the_limit_waits_for_a_second_person(desk: Person, world: World) -> None:
+    wallet = factories.make_wallet("90000")
+    limits = db.session.query(ApprovalLimit).filter_by(currency="INR")
+    assert limits.one().amount < 90000
+    text = operate(desk, "refund", wallet, amount="90000", reason="Asked for", reference="NEFT-9")
+    assert "Nothing is recorded yet: a second person has to approve it." in text
+    assert figures(wallet) == (90000, 0, "active")
+    request = db.session.query(Approval).filter_by(reference="NEFT-9").one()
+    assert (request.operation, request.amount, request.status) == ("refund", 90000, "requested")
