@@ -269,7 +269,7 @@ def test_alerts_name_the_most_urgent_first(client: FlaskClient, world: World) ->
     [
         ("/portal/", 8),
         ("/portal/invoices", 3),
-        ("/portal/usage", 5),
+        ("/portal/usage", 7),
         ("/portal/usage?period=30d", 4),
         ("/portal/wallets", 2),
     ],
