@@ -14,7 +14,7 @@ from app.db import db
 from app.domain import groups
 from app.domain.groups import NO_USAGE, Counted
 from app.domain.pricing import Charge, Terms
-from app.models import PlanVersion, PriceComponent
+from app.models import ChargePosition, PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
 from app.services import taxes
 from app.services.components import terms_of
@@ -108,6 +108,10 @@ class PriceBook:
         """Return one price of a subscription in the period that starts then."""
         prices = self.in_period(coverage, period_start)
         return next(one for one in prices if one.component_id == component_id)
+
+    def rate(self, position: ChargePosition) -> Charge:
+        """Return what a position of a loaded account costs as a whole period: nothing in a trial."""
+        return self.tariffs.place_of(position).charge(position, whole=True)
 
     def seller(self, on: date) -> Seller:
         """Return who issues documents on a day.
