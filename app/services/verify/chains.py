@@ -66,25 +66,24 @@ HASHED = " || ".join(
     )
 )
 
-# Not read by a cursor, so that PostgreSQL may share the work among its processes; more are not looked at.
-MOST_SUSPECTS = 10_000
 SUSPECTS = f"""
     SELECT l.* FROM (
         SELECT p.id AS posting_id, p.wallet_id, p.book, p.seq, p.balance_after, p.prev_hash, p.hash, s.sides,
                j.id, j.kind, j.currency, j.reason, j.actor, j.reference_type, j.reference_id, j.reverses_id,
                j.created_at
         FROM postings p
-        CROSS JOIN LATERAL (
-            SELECT string_agg(x.book || '=' || trim_scale(x.amount)::text, ';'
-                              ORDER BY x.book COLLATE "C", x.amount) AS sides
-            FROM postings x WHERE x.journal_id = p.journal_id
-        ) s
+        JOIN (
+            SELECT journal_id,
+                   string_agg(book || '=' || trim_scale(amount)::text, ';'
+                              ORDER BY book COLLATE "C", amount) AS sides
+            FROM postings GROUP BY journal_id
+        ) s ON s.journal_id = p.journal_id
         LEFT JOIN journals j ON j.id = p.journal_id
         WHERE p.seq IS NOT NULL
     ) l
     WHERE l.id IS NULL OR l.hash IS DISTINCT FROM sha256({HASHED})
        OR (l.book <> 'wallet' AND NOT starts_with(l.sides, l.book || '='))
-    ORDER BY l.wallet_id, l.seq LIMIT {MOST_SUSPECTS}
+    ORDER BY l.wallet_id, l.seq
 """  # noqa: S608
 OUT_OF_ORDER = """
     SELECT l.*, w.seq AS wallet_seq, w.account_id AS owner_id, w.currency AS kept_in, w.chain_head
@@ -144,7 +143,7 @@ def chains(findings: Findings, at: datetime) -> None:
     findings.count("wallets", counted.wallets)
     findings.count("links", counted.links)
     db.session.execute(text("SET LOCAL work_mem = '128MB'"))
-    for row in db.session.execute(text(SUSPECTS)):
+    for row in stream(SUSPECTS):
         for message in _changed(row):
             _add(findings, row, row.seq, message)
     for row in stream(OUT_OF_ORDER):
