@@ -24,7 +24,7 @@ class GrantKind(StrEnum):
 
 
 class Grant(Identified, Base):
-    """Money of a wallet that is spent first. `remaining` is the amount less its uses; a hold uses what it holds.
+    """Money of a wallet that is spent first. `remaining`: the amount less its uses, holds among them.
 
     `drawn` lists the stretches `[bottom, top]` of `Wallet.metered` that it paid for usage.
     """
