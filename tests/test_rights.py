@@ -173,6 +173,14 @@ def test_a_right_that_the_role_should_not_have_is_found(session: Session) -> Non
     assert red(verify.run(["roles"], at=NOON)) == {"roles": ["journals", "postings"]}
 
 
+def test_where_one_role_owns_and_works_nothing_is_given_or_taken(session: Session) -> None:
+    granted = text("SELECT relname, relacl::text FROM pg_class WHERE relacl IS NOT NULL ORDER BY 1")
+    before = session.execute(granted).all()
+    with owning(session):
+        rights.give(db.session.connection(), str(session.scalar(text("SELECT current_user"))))
+    assert session.execute(granted).all() == before
+
+
 def test_giving_the_rights_again_changes_nothing(own_database: OwnDatabase) -> None:
     def given(connection: Any) -> list[Any]:
         return sorted(
