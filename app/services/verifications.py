@@ -34,7 +34,7 @@ def start(*, at: datetime, actor: Actor) -> Verification:
     """Return a run that a worker will do, or the one that is under way already."""
     values = {"id": new_id(), "status": VerificationStatus.queued, "started_by": actor.label}
     made = insert(Verification).values(**values, checks=len(verify.checks), created_at=at)
-    run = db.session.scalar(made.on_conflict_do_nothing().returning(Verification))
+    run: Verification | None = db.session.scalar(made.on_conflict_do_nothing().returning(Verification))
     if run is not None:
         audit.record(actor, "verification.started", run, summary="A check of the books was started", at=at)
         enqueue(JOB, str(run.id))
