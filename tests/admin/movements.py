@@ -1,9 +1,23 @@
 """Rows of holds, transfers and grants for the tests of all screens, made by the services."""
 
+from decimal import Decimal
 from typing import Any
 
-from app.models import Customer
-from app.services import grants, holds, refunds, transfers, wallets
+from sqlalchemy import select
+
+from app.db import db
+from app.models import Customer, PaymentMethod, User, Wallet
+from app.permissions import Role
+from app.services import (
+    caps,
+    grants,
+    holds,
+    notifications,
+    refunds,
+    transfers,
+    wallet_limits,
+    wallets,
+)
 from tests import factories
 from tests.admin.world import AT
 
@@ -20,3 +34,26 @@ def make_movements(customer: Customer) -> None:
     refunds.refund(second, "20", **told)
     grants.give(second, "20", **told)
     wallets.debit(second, "5", **told)
+    _make_alerts(customer, second)
+
+
+def _make_alerts(customer: Customer, wallet: Wallet) -> None:
+    """Tell of a low balance that somebody reads, begin an automatic top-up, count spending, keep a card."""
+    plan = {"threshold": "50", "amount": "100"}
+    limits = {"low_balance_threshold": "60", "auto_top_up": plan}
+    wallet_limits.set_limits(wallet, limits, actor=factories.ACTOR)
+    wallets.debit(wallet, "1", at=AT, actor=factories.ACTOR, reason="A fee")
+    caps.count({wallet: Decimal(1)}, AT)
+    notifications.prefer(customer, "low_balance", mail=False)
+    reader = db.session.scalars(select(User).where(User.role != Role.customer).limit(1)).one()
+    notifications.mark_read(reader, None, at=AT)
+    db.session.add(
+        PaymentMethod(
+            account_id=wallet.account_id,
+            gateway="stripe",
+            customer_ref="cus_1",
+            method_ref=f"pm_{wallet.id}",
+            label="Visa ending 4242",
+        )
+    )
+    db.session.flush()
