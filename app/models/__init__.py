@@ -17,6 +17,7 @@ from app.models.contracts import (
 )
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
+from app.models.exports import DocumentMail, Export
 from app.models.grants import Grant, GrantUse
 from app.models.holds import Hold, Transfer
 from app.models.invoices import (
@@ -58,9 +59,11 @@ __all__ = [
     "Customer",
     "DeadLetter",
     "Discount",
+    "DocumentMail",
     "EventArchive",
     "EventCorrection",
     "EventKey",
+    "Export",
     "Grant",
     "GrantUse",
     "Hold",

@@ -57,6 +57,11 @@ class Customer(Identified, Timestamped, Base):
     )
     name: Mapped[str] = mapped_column(info={"help": "Legal name, as it stands on invoices."})
     email: Mapped[str] = mapped_column(info={"format": "email"})
+    billing_emails: Mapped[list[str]] = mapped_column(
+        default=list,
+        server_default=text("'{}'"),
+        info={"help": "Who else gets invoices and other documents by mail."},
+    )
     phone: Mapped[str | None] = mapped_column(
         info={"format": "phone", "help": "With country code: +919876543210."}
     )

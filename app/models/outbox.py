@@ -62,6 +62,9 @@ class StoredFile(Identified, Base):
     sha256: Mapped[bytes]
     resource_type: Mapped[str]
     resource_id: Mapped[str]
+    retain_until: Mapped[datetime | None] = mapped_column(
+        info={"help": "Nobody deletes it before: the law asks to keep documents (CGST Act s.36)."}
+    )
     created_at: Mapped[CreatedAt]
 
 
