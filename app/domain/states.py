@@ -57,6 +57,10 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "paused": ("ended",),
         "ended": (),
     },
+    "tds_receivable": {
+        "expected": ("certified",),
+        "certified": (),
+    },
     "approval": {
         "requested": ("approved", "refused", "withdrawn", "expired"),
         "approved": (),

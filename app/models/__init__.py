@@ -35,9 +35,12 @@ from app.models.payment_methods import PaymentMethod
 from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
+from app.models.tax import ExchangeRate, LetterOfUndertaking, SellerRegistration, TaxCollector, TaxRate
+from app.models.tds import TdsReceivable
 from app.models.simulations import SimulatedAccount, Simulation
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
+from app.models.vouchers import Voucher, VoucherAdjustment
 from app.models.verifications import Verification
 from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
 
@@ -98,6 +101,7 @@ __all__ = [
     "UsageDelta",
     "UsageEvent",
     "UsageRollup",
+    "TdsReceivable",
     "UsedNonce",
     "User",
     "Verification",
@@ -106,3 +110,5 @@ __all__ = [
     "WalletTransaction",
     "WebhookMessage",
 ]
+    "Voucher",
+    "VoucherAdjustment",

@@ -37,6 +37,16 @@ class InvoiceKind(StrEnum):
 
 
 class InvoiceOrigin(StrEnum):
+class SeriesKind(StrEnum):
+    """What a series numbers: the kinds of invoices, and the vouchers for money in advance."""
+
+    tax_invoice = "tax_invoice"
+    export_invoice = "export_invoice"
+    credit_note = "credit_note"
+    receipt_voucher = "receipt_voucher"
+    refund_voucher = "refund_voucher"
+
+
     """Made by a billing run, one per account and period, or by a person."""
 
     run = "run"
@@ -129,12 +139,17 @@ class InvoiceSeries(Identified, Base):
 
     The row is locked by whoever takes a number and rolls back with them, so no number is lost or given twice.
     """
+    advance_tax: Mapped[Amount] = mapped_column(
+        default=0,
+        server_default=text("0"),
+        info={**money(), "help": "Tax of this invoice that was collected with advances."},
+    )
 
     __tablename__ = "invoice_series"
     __table_args__ = (UniqueConstraint("registration_id", "kind", "financial_year"),)
 
     registration_id: Mapped[UUID] = mapped_column(ForeignKey("seller_registrations.id", ondelete="RESTRICT"))
-    kind: Mapped[InvoiceKind]
+    kind: Mapped[SeriesKind]
     financial_year: Mapped[str] = mapped_column(info={"help": "2026-27"})
     prefix: Mapped[str]
     last_number: Mapped[int] = mapped_column(default=0, server_default=text("0"))

@@ -47,6 +47,7 @@ class Payment(Identified, Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("gateway", "gateway_ref"),
         CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("tax BETWEEN 0 AND amount", name="tax_within"),
         CheckConstraint("num_nonnulls(wallet_id, invoice_id) = 1", name="one_purpose"),
         CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within"),
         Index("ix_payments_account_id", "account_id"),
@@ -66,6 +67,11 @@ class Payment(Identified, Timestamped, Base):
     gateway: Mapped[str] = mapped_column(info={"registry": "gateways"})
     status: Mapped[PaymentStatus] = mapped_column(default=PaymentStatus.created)
     amount: Mapped[Amount] = mapped_column(info=money())
+    tax: Mapped[Amount] = mapped_column(
+        default=0,
+        server_default=text("0"),
+        info={**money(), "help": "The tax in it, which does not go into the wallet."},
+    )
     currency: Mapped[Currency]
     gateway_ref: Mapped[str | None] = mapped_column(info={"help": "The gateway's id of the checkout."})
     gateway_payment_ref: Mapped[str | None] = mapped_column(

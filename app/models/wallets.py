@@ -33,7 +33,8 @@ class Book(StrEnum):
     `wallet` is what we owe the customer. `receivable` is usage the wallet could not pay, `invoiced` is that
     debt once it stands on an invoice. `cash` is at the gateways and the bank, `revenue` is usage delivered,
     `adjustment` is staff credits and debits, `promotion` is what was granted without payment, `transfer` is
-    on its way between two wallets of a customer, `tax` is GST that came in with an advance.
+    on its way between two wallets of a customer, `tax` is GST that came in with an advance, `withheld` is
+    TDS that payers kept for the government.
     """
 
     wallet = "wallet"
@@ -45,6 +46,7 @@ class Book(StrEnum):
     promotion = "promotion"
     transfer = "transfer"
     tax = "tax"
+    withheld = "withheld"
 
 
 class TransactionKind(StrEnum):

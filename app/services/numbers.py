@@ -9,15 +9,22 @@ from app.db import db
 from app.domain.numbering import financial_year, format_number
 from app.ids import new_id
 from app.models import InvoiceSeries
-from app.models.invoices import InvoiceKind
+from app.models.invoices import InvoiceKind, SeriesKind
+from app.models.vouchers import VoucherKind
 from app.services.inputs import refusals
 from app.services.taxes import Seller
 
 # What follows the registration's prefix, so that no two series of it can give the same number.
-SUFFIXES = {InvoiceKind.tax_invoice: "", InvoiceKind.export_invoice: "E", InvoiceKind.credit_note: "C"}
+SUFFIXES = {
+    SeriesKind.tax_invoice: "",
+    SeriesKind.export_invoice: "E",
+    SeriesKind.credit_note: "C",
+    SeriesKind.receipt_voucher: "R",
+    SeriesKind.refund_voucher: "F",
+}
 
 
-def take(seller: Seller, kind: InvoiceKind, *, on: date) -> str:
+def take(seller: Seller, kind: InvoiceKind | VoucherKind, *, on: date) -> str:
     """Return the next number of the series for a document dated `on` (CGST Rule 46(b)): `OTP/26-27/000042`.
 
     The row of the series stays locked until the transaction ends, and rolls back with it: a number is lost or
@@ -30,9 +37,9 @@ def take(seller: Seller, kind: InvoiceKind, *, on: date) -> str:
     series = insert(InvoiceSeries).values(
         id=new_id(),
         registration_id=seller.id,
-        kind=kind,
+        kind=SeriesKind(kind),
         financial_year=year.label,
-        prefix=seller.series_prefix + SUFFIXES[kind],
+        prefix=seller.series_prefix + SUFFIXES[SeriesKind(kind)],
         last_number=1,
     )
     taken = series.on_conflict_do_update(
