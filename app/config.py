@@ -54,6 +54,7 @@ class Settings:
     event_retention_months: int = 12
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
+    registration_choice: str = "default"
     approval_days: int = 7
     low_balance_levels: tuple[str, ...] = ("1", "0.5", "0")
     auto_top_up_retry_minutes: tuple[str, ...] = ("15", "60", "360", "1440")
@@ -142,6 +143,10 @@ class Settings:
             problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
         if self.approval_days < 1:
             problems.append("APPROVAL_DAYS must be 1 or more.")
+        if self.registration_choice not in {"default", "same_state_first"}:
+            problems.append(
+                f"REGISTRATION_CHOICE={self.registration_choice!r}: choose default or same_state_first."
+            )
         problems += self._problems_of_callers()
         problems += self._problems_of_wallets()
         if self.production:

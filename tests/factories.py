@@ -14,9 +14,12 @@ from typing import Any
 
 from app.db import db
 from app.domain.gstin import check_character
+from app.domain.numbering import FinancialYear
 from app.models import (
     Account,
     Customer,
+    ExchangeRate,
+    LetterOfUndertaking,
     Metric,
     PricePlan,
     SellerRegistration,
@@ -34,6 +37,7 @@ from app.services import (
     coupons,
     customers,
     discounts,
+    exchange_rates,
     metrics,
     plans,
     subscriptions,
@@ -56,7 +60,8 @@ def a_gstin(state_code: str, pan: str = "AABCO1234F", entity: str = "1") -> str:
 
 
 def make_seller(state_code: str = KARNATAKA, *, lut: bool = True, **values: Any) -> SellerRegistration:
-    """Register the seller in a State, Karnataka by default, with a letter of undertaking for 2015 to 2030."""
+    """Register the seller in a State, Karnataka by default, with a letter of undertaking for every year from
+    2015 to 2029, and enter what dollars and rupiah are in rupees."""
     given: dict[str, Any] = {
         "legal_name": "OTPless Communications Private Limited",
         "gstin": a_gstin(state_code),
@@ -69,16 +74,31 @@ def make_seller(state_code: str = KARNATAKA, *, lut: bool = True, **values: Any)
         "valid_from": date(2015, 1, 1),
         "bank_details": "HDFC Bank, A/C 50200012345678, IFSC HDFC0000123",
     }
-    if lut:
-        given |= {
-            "lut_number": "AD290326000123X",
-            "lut_from": date(2015, 4, 1),
-            "lut_until": date(2030, 3, 31),
-        }
     seller = SellerRegistration(**{**given, **values})
+    seller.letters = [
+        LetterOfUndertaking(
+            financial_year=year.label,
+            number="AD290326000123X",
+            valid_from=year.first_on,
+            valid_until=year.last_on,
+        )
+        for year in map(FinancialYear, range(2015, 2030))
+        if lut
+    ]
     db.session.add(seller)
     db.session.flush()
+    for currency, rate in (("USD", "83.25"), ("IDR", "0.0052")):
+        if exchange_rates.find(currency, date(2015, 1, 1)) is None:
+            make_exchange_rate(rate, currency)
     return seller
+
+
+def make_exchange_rate(
+    rate: str = "83.25", currency: str = "USD", *, valid_from: date = date(2015, 1, 1), **values: Any
+) -> ExchangeRate:
+    """Enter what a unit of a currency is in rupees from a day on."""
+    given = {"currency": currency, "rate": rate, "valid_from": valid_from, "source": "RBI reference rate"}
+    return exchange_rates.create({**given, **values}, actor=ACTOR)
 
 
 def make_tax_rate(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
@@ -19,6 +19,7 @@ from app.domain.places import (
 
 HUNDRED = Decimal(100)
 RUPEE = Decimal(1)
+REVERSE = "Tax is payable by the recipient on reverse charge"
 UNDER_LUT = "under letter of undertaking without payment of integrated tax"
 ON_PAYMENT = "on payment of integrated tax"
 
@@ -38,18 +39,36 @@ class Supply:
 
     `place` is a GST State code, 96 for abroad; `taxes` pairs each tax code with the number by which the rate
     is divided for it (CGST and SGST: 2), and is empty where nothing is charged; `endorsement` is the sentence
-    that Rule 46 asks for on a zero-rated invoice.
+    that the document carries: Rule 46 asks for one on a zero-rated invoice. `borne` are the taxes that the
+    recipient pays itself (reverse charge), in no total; `exempt` tells that none is due at all; the rates are
+    those of `jurisdiction`, a country.
     """
 
     kind: SupplyKind
     place: str
     taxes: tuple[tuple[str, int], ...]
     endorsement: str | None = None
+    borne: tuple[tuple[str, int], ...] = ()
+    exempt: bool = False
+    jurisdiction: str = INDIA
 
     @property
     def place_name(self) -> str:
         """`29-Karnataka`, as the document shows it."""
         return place_name(self.place)
+
+    @property
+    def as_borne(self) -> "Supply":
+        """The same supply as if the taxes that the recipient pays were charged, to work them out."""
+        return replace(self, taxes=self.borne, borne=())
+
+
+@dataclass(frozen=True, slots=True)
+class Abroad:
+    """Another country's tax that the seller collects: `PPN`, by the rates of `ID`."""
+
+    country: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +89,58 @@ def place_of_supply(
     gstin: str | None = None,
     sez: bool = False,
     lut: bool = False,
+    reverse_charge: bool = False,
+    exempt: str | None = None,
+    abroad: Abroad | None = None,
     pointer: str = "/billing_address/state_code",
 ) -> Supply:
     """Return the supply that a service to this recipient is (IGST Act s.12, s.13, s.16; CGST Rule 46).
 
     A registered recipient is where its GSTIN says, another where its address says. `lut` tells whether a
     letter of undertaking is on file for the financial year: then exports and supplies to a Special Economic
-    Zone bear no tax, else IGST.
+    Zone bear no tax, else IGST. `reverse_charge` leaves the tax to a recipient in India (CGST Act s.9(3)),
+    `exempt` names the notification by which none is due (s.11); `abroad` is the tax of the recipient's
+    country, where the seller collects it.
 
     Raises:
-        RuleBroken: an Indian recipient whose State is unknown (at `pointer`), or an unknown seller's State.
+        RuleBroken: an Indian recipient whose State is unknown (at `pointer`), or an unknown seller's State;
+            an export that would bear the taxes of two countries.
     """
     check_state(seller_state, pointer="/seller_state")
     if country != INDIA:
-        return _zero_rated(SupplyKind.export, OTHER_COUNTRY, lut, "Supply meant for export")
+        export = _zero_rated(SupplyKind.export, OTHER_COUNTRY, lut, "Supply meant for export")
+        return export if abroad is None else _collected(export, abroad)
     place = check_state(state_of(gstin) if gstin else state_code, pointer=pointer)
     if sez:
         what = "Supply to SEZ unit or SEZ developer for authorised operations"
         return _zero_rated(SupplyKind.sez, place, lut, what)
     if place != seller_state:
-        return Supply(SupplyKind.inter_state, place, (("IGST", 1),))
-    second = "UTGST" if place in UNION_TERRITORIES_WITHOUT_LEGISLATURE else "SGST"
-    return Supply(SupplyKind.intra_state, place, (("CGST", 2), (second, 2)))
+        supply = Supply(SupplyKind.inter_state, place, (("IGST", 1),))
+    else:
+        second = "UTGST" if place in UNION_TERRITORIES_WITHOUT_LEGISLATURE else "SGST"
+        supply = Supply(SupplyKind.intra_state, place, (("CGST", 2), (second, 2)))
+    if exempt:
+        return replace(supply, taxes=(), endorsement=f"Exempt from tax: {exempt}", exempt=True)
+    if reverse_charge:
+        return replace(supply, taxes=(), endorsement=REVERSE, borne=supply.taxes)
+    return supply
 
 
 def _zero_rated(kind: SupplyKind, place: str, lut: bool, what: str) -> Supply:
     if lut:
         return Supply(kind, place, (), f"{what} {UNDER_LUT}")
     return Supply(kind, place, (("IGST", 1),), f"{what} {ON_PAYMENT}")
+
+
+def _collected(export: Supply, abroad: Abroad) -> Supply:
+    if export.taxes:
+        raise RuleBroken(
+            "/country",
+            "two_taxes",
+            f"{abroad.code} is collected in {abroad.country}, and without a letter of undertaking India asks "
+            "for integrated tax as well: enter the letter of this financial year.",
+        )
+    return replace(export, taxes=((abroad.code, 1),), jurisdiction=abroad.country)
 
 
 def split_tax(taxable: Decimal, rate: Decimal, supply: Supply, currency: str) -> tuple[TaxPart, ...]:

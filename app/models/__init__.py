@@ -3,10 +3,11 @@ module.
 """
 
 from app.models.alerts import AutoTopUp, WalletSpending
-from app.models.approvals import Approval, ApprovalLimit
 from app.models.anchors import LedgerAnchor
+from app.models.approvals import Approval, ApprovalLimit
 from app.models.archives import EventArchive
 from app.models.audit import AuditRecord
+from app.models.billing_runs import BillingRun, BillingRunItem
 from app.models.contracts import (
     AccountCredit,
     Commitment,
@@ -17,17 +18,14 @@ from app.models.contracts import (
 )
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
+from app.models.dunning import DunningNotice, DunningPause
 from app.models.exports import DocumentMail, Export
 from app.models.grants import Grant, GrantUse
 from app.models.holds import Hold, Transfer
 from app.models.invoices import (
-    BillingRun,
-    BillingRunItem,
     Invoice,
     InvoiceLine,
     InvoiceSeries,
-    SellerRegistration,
-    TaxRate,
 )
 from app.models.notifications import Notification, NotificationPreference, NotificationRead
 from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFile
@@ -35,13 +33,14 @@ from app.models.payment_methods import PaymentMethod
 from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
+from app.models.refunds import Refund
+from app.models.simulations import SimulatedAccount, Simulation
 from app.models.tax import ExchangeRate, LetterOfUndertaking, SellerRegistration, TaxCollector, TaxRate
 from app.models.tds import TdsReceivable
-from app.models.simulations import SimulatedAccount, Simulation
 from app.models.usage import ChargePosition, DeadLetter, EventKey, UsageDelta, UsageEvent, UsageRollup
 from app.models.users import ApiKey, ApiKeySecret, UsedNonce, User
-from app.models.vouchers import Voucher, VoucherAdjustment
 from app.models.verifications import Verification
+from app.models.vouchers import Voucher, VoucherAdjustment
 from app.models.wallets import Journal, Posting, Wallet, WalletTransaction
 
 __all__ = [
@@ -63,9 +62,12 @@ __all__ = [
     "DeadLetter",
     "Discount",
     "DocumentMail",
+    "DunningNotice",
+    "DunningPause",
     "EventArchive",
     "EventCorrection",
     "EventKey",
+    "ExchangeRate",
     "Export",
     "Grant",
     "GrantUse",
@@ -77,6 +79,7 @@ __all__ = [
     "JobRun",
     "Journal",
     "LedgerAnchor",
+    "LetterOfUndertaking",
     "Metric",
     "Notification",
     "NotificationPreference",
@@ -90,25 +93,27 @@ __all__ = [
     "Posting",
     "PriceComponent",
     "PricePlan",
+    "Refund",
     "SellerRegistration",
     "SimulatedAccount",
     "Simulation",
     "StoredFile",
     "Subscription",
+    "TaxCollector",
     "TaxRate",
+    "TdsReceivable",
     "TermsOverride",
     "Transfer",
     "UsageDelta",
     "UsageEvent",
     "UsageRollup",
-    "TdsReceivable",
     "UsedNonce",
     "User",
     "Verification",
+    "Voucher",
+    "VoucherAdjustment",
     "Wallet",
     "WalletSpending",
     "WalletTransaction",
     "WebhookMessage",
 ]
-    "Voucher",
-    "VoucherAdjustment",

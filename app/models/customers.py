@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
 from app.models.base import Country, Currency, Identified, Timestamped
+from app.models.tax import SellerRegistration
 
 
 class CustomerStatus(StrEnum):
@@ -20,10 +21,12 @@ class CustomerStatus(StrEnum):
 
 
 class TaxTreatment(StrEnum):
-    """How the law sees the recipient: `sez` is a unit in a Special Economic Zone (IGST Act s.16)."""
+    """How the law sees the recipient: `sez` is a unit in a Special Economic Zone (IGST Act s.16), `exempt`
+    somebody whom a notification exempts."""
 
     regular = "regular"
     sez = "sez"
+    exempt = "exempt"
 
 
 class BillingMode(StrEnum):
@@ -78,6 +81,14 @@ class Customer(Identified, Timestamped, Base):
     )
     tax_id: Mapped[str | None] = mapped_column(info={"help": "Tax number outside India."})
     tax_treatment: Mapped[TaxTreatment] = mapped_column(default=TaxTreatment.regular)
+    exempt_reason: Mapped[str | None] = mapped_column(
+        info={"help": "The notification that exempts the customer, as invoices cite it."}
+    )
+    reverse_charge: Mapped[bool] = mapped_column(
+        default=False,
+        server_default=text("false"),
+        info={"help": "The customer pays the tax to the government itself (CGST Act s.9(3))."},
+    )
     status: Mapped[CustomerStatus] = mapped_column(default=CustomerStatus.active, index=True)
     notes: Mapped[str | None] = mapped_column(info={"help": "For staff only."})
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict, server_default=text("'{}'"))
@@ -110,7 +121,13 @@ class Account(Identified, Timestamped, Base):
     status: Mapped[AccountStatus] = mapped_column(default=AccountStatus.active)
     payment_terms_days: Mapped[int] = mapped_column(default=15)
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    registration_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("seller_registrations.id", ondelete="RESTRICT"),
+        index=True,
+        info={"help": "The registration that invoices are issued from; empty: by the rule of the settings."},
+    )
 
+    registration: Mapped[SellerRegistration | None] = relationship()
     customer: Mapped[Customer] = relationship(back_populates="accounts")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Invoices with their lines, the number series, the tax data behind them, and the runs that make them."""
+"""Invoices with their lines, and the series of their numbers."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from app.db import Base
 from app.models.base import Amount, CreatedAt, Currency, Identified, Quantity, Timestamped, money
 from app.models.customers import Account, Customer
 from app.models.plans import PlanVersion, PriceComponent, Subscription
+from app.models.tax import SellerRegistration
 
 
 class InvoiceStatus(StrEnum):
@@ -36,7 +37,6 @@ class InvoiceKind(StrEnum):
     credit_note = "credit_note"
 
 
-class InvoiceOrigin(StrEnum):
 class SeriesKind(StrEnum):
     """What a series numbers: the kinds of invoices, and the vouchers for money in advance."""
 
@@ -47,6 +47,7 @@ class SeriesKind(StrEnum):
     refund_voucher = "refund_voucher"
 
 
+class InvoiceOrigin(StrEnum):
     """Made by a billing run, one per account and period, or by a person."""
 
     run = "run"
@@ -67,83 +68,11 @@ class LineKind(StrEnum):
     credit = "credit"
 
 
-class RunStatus(StrEnum):
-    """Where a billing run, or one account in it, stands."""
-
-    pending = "pending"
-    running = "running"
-    done = "done"
-    failed = "failed"
-
-
-class ItemStatus(StrEnum):
-    """What became of one account in a billing run."""
-
-    pending = "pending"
-    issued = "issued"
-    nothing_owed = "nothing_owed"
-    parked = "parked"
-    failed = "failed"
-
-
-class SellerRegistration(Identified, Timestamped, Base):
-    """A GST registration of the seller: one per State, with the dates from which it holds."""
-
-    __tablename__ = "seller_registrations"
-
-    legal_name: Mapped[str]
-    gstin: Mapped[str] = mapped_column(unique=True)
-    state_code: Mapped[str]
-    address_line1: Mapped[str]
-    address_line2: Mapped[str | None]
-    city: Mapped[str]
-    postal_code: Mapped[str]
-    country: Mapped[str] = mapped_column(default="IN")
-    series_prefix: Mapped[str] = mapped_column(
-        info={"help": "Starts every document number; at most 4 characters."}
-    )
-    lut_number: Mapped[str | None] = mapped_column(
-        info={"help": "Letter of undertaking for exports without tax."}
-    )
-    lut_from: Mapped[date | None]
-    lut_until: Mapped[date | None]
-    is_default: Mapped[bool] = mapped_column(default=False)
-    valid_from: Mapped[date]
-    valid_until: Mapped[date | None]
-    bank_details: Mapped[str | None]
-
-    def __str__(self) -> str:
-        return f"{self.legal_name} ({self.gstin})"
-
-
-class TaxRate(Identified, Timestamped, Base):
-    """The rate of a jurisdiction's tax for a service code from a date on. Percent: 18 is 18 %."""
-
-    __tablename__ = "tax_rates"
-    __table_args__ = (
-        UniqueConstraint("jurisdiction", "service_code", "valid_from"),
-        CheckConstraint("rate BETWEEN 0 AND 100", name="rate"),
-    )
-
-    jurisdiction: Mapped[str] = mapped_column(default="IN", info={"help": "Country code: IN is GST."})
-    service_code: Mapped[str] = mapped_column(info={"help": "SAC; * is every code without a row of its own."})
-    rate: Mapped[Decimal] = mapped_column(Numeric(6, 3), info={"help": "Percent."})
-    valid_from: Mapped[date]
-
-    def __str__(self) -> str:
-        return f"{self.jurisdiction} {self.service_code} {self.rate} %"
-
-
 class InvoiceSeries(Identified, Base):
     """The consecutive numbers of one registration, document kind and Indian financial year (CGST Rule 46(b)).
 
     The row is locked by whoever takes a number and rolls back with them, so no number is lost or given twice.
     """
-    advance_tax: Mapped[Amount] = mapped_column(
-        default=0,
-        server_default=text("0"),
-        info={**money(), "help": "Tax of this invoice that was collected with advances."},
-    )
 
     __tablename__ = "invoice_series"
     __table_args__ = (UniqueConstraint("registration_id", "kind", "financial_year"),)
@@ -160,44 +89,6 @@ class InvoiceSeries(Identified, Base):
         return f"{self.prefix}{self.financial_year}"
 
 
-class BillingRun(Identified, Timestamped, Base):
-    """One pass over the accounts for one period. Resumable: the next pass does what is still pending."""
-
-    __tablename__ = "billing_runs"
-    __table_args__ = (UniqueConstraint("period"),)
-
-    period: Mapped[str] = mapped_column(info={"help": "Year and month: 2026-10."})
-    status: Mapped[RunStatus] = mapped_column(default=RunStatus.pending)
-    started_by: Mapped[str]
-    finished_at: Mapped[datetime | None]
-
-    items: Mapped[list["BillingRunItem"]] = relationship(back_populates="run", passive_deletes="all")
-
-    def __str__(self) -> str:
-        return self.period
-
-
-class BillingRunItem(Identified, Timestamped, Base):
-    """What became of one account in a billing run."""
-
-    __tablename__ = "billing_run_items"
-    __table_args__ = (
-        UniqueConstraint("run_id", "account_id"),
-        Index("ix_billing_run_items_account_id", "account_id"),
-        Index("ix_billing_run_items_invoice_id", "invoice_id"),
-    )
-
-    run_id: Mapped[UUID] = mapped_column(ForeignKey("billing_runs.id", ondelete="RESTRICT"))
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
-    status: Mapped[ItemStatus] = mapped_column(default=ItemStatus.pending, server_default="pending")
-    invoice_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.id", ondelete="RESTRICT"))
-    message: Mapped[str | None]
-
-    run: Mapped[BillingRun] = relationship(back_populates="items")
-    account: Mapped[Account] = relationship()
-    invoice: Mapped["Invoice | None"] = relationship()
-
-
 class Invoice(Identified, Timestamped, Base):
     """A bill. A draft can change; once issued it has a number and an immutable snapshot, and is only ever
     paid or cancelled."""
@@ -208,6 +99,7 @@ class Invoice(Identified, Timestamped, Base):
         CheckConstraint("(status IN ('draft', 'parked')) = (number IS NULL)", name="numbered_when_issued"),
         CheckConstraint("(number IS NULL) = (snapshot IS NULL)", name="snapshot_when_issued"),
         CheckConstraint("amount_paid >= 0", name="paid_not_negative"),
+        CheckConstraint("amount_credited = 0 OR amount_credited BETWEEN 0 AND total", name="credited_within"),
         Index(
             "uq_invoices_one_per_period",
             "account_id",
@@ -247,7 +139,22 @@ class Invoice(Identified, Timestamped, Base):
     round_off: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
     total: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
     paid_from_wallet: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    advance_tax: Mapped[Amount] = mapped_column(
+        default=0,
+        server_default=text("0"),
+        info={**money(), "help": "Tax of this invoice that was collected with advances."},
+    )
     amount_paid: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
+    amount_credited: Mapped[Amount] = mapped_column(
+        default=0,
+        server_default=text("0"),
+        info={**money(), "readonly": True, "help": "What credit notes have taken off."},
+    )
+    rebilled: Mapped[bool] = mapped_column(
+        default=False,
+        server_default=text("false"),
+        info={"readonly": True, "help": "Cancelled, and its charges are billed again."},
+    )
     taxes: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
     parked_reason: Mapped[str | None]
     snapshot: Mapped[dict[str, Any] | None] = mapped_column(info={"readonly": True})
@@ -257,14 +164,25 @@ class Invoice(Identified, Timestamped, Base):
     account: Mapped[Account] = relationship()
     customer: Mapped[Customer] = relationship()
     registration: Mapped[SellerRegistration] = relationship()
+    original: Mapped["Invoice | None"] = relationship(remote_side="Invoice.id")
     lines: Mapped[list["InvoiceLine"]] = relationship(
         back_populates="invoice", order_by="InvoiceLine.n", cascade="all, delete-orphan", passive_deletes=True
     )
 
     @property
     def amount_due(self) -> Decimal:
-        """What is still to be paid: the total less what the wallet and payments have covered."""
-        return self.total - self.amount_paid
+        """What is still to be paid: the total less what the wallet, payments and credit notes have covered;
+        nothing for a credit note, and where more was paid than is asked for."""
+        if self.kind is InvoiceKind.credit_note:
+            return Decimal(0)
+        return max(self.total - self.amount_paid - self.amount_credited, Decimal(0))
+
+    @property
+    def overpaid(self) -> Decimal:
+        """What was paid beyond what the invoice asks for after its credit notes."""
+        if self.kind is InvoiceKind.credit_note:
+            return Decimal(0)
+        return max(self.amount_paid + self.amount_credited - self.total, Decimal(0))
 
     def __str__(self) -> str:
         return self.number or "draft"

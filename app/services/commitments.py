@@ -33,8 +33,7 @@ from app.services.charges import Due, Extra, explained, invoiced_row
 from app.services.components import SAC
 from app.services.contracts import check_order, check_unbilled, next_border
 from app.services.fee_charges import covered_days
-from app.services.inputs import optional, refusals
-from app.services.plans import a_day
+from app.services.inputs import a_day, optional, refusals
 from app.services.price_book import PriceBook
 from app.services.rating import Coverage
 

@@ -24,8 +24,7 @@ from app.models import (
 from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
 from app.services import audit, components, inputs, metering, segments
-from app.services.inputs import optional, refusals
-from app.services.plans import a_day
+from app.services.inputs import a_day, optional, refusals
 
 MOST_OVERRIDES = 100
 UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)

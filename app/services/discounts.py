@@ -19,8 +19,7 @@ from app.models import Account, AccountCredit, Discount, Subscription
 from app.permissions import Actor
 from app.services import audit, inputs
 from app.services.contracts import check_order
-from app.services.inputs import Reader, optional, refusals, text
-from app.services.plans import a_day
+from app.services.inputs import Reader, a_day, optional, refusals, text
 
 NOTHING, WHOLE = Decimal(0), Decimal(100)
 PERCENT_DECIMALS = 6

@@ -58,9 +58,9 @@ def assemble(
     if not dues and not manual and not true_ups:
         return None
     on = ist_date(at)
-    seller = book.seller(on)
+    seller = book.seller(on, account)
     supply = taxes.supply_to(account.customer, seller, on=on)
-    rates = book.rates(on)
+    rates = book.rates(on, supply.jurisdiction)
     off = []
     if agreed:
         off = reductions.due(account, period, dues, true_ups, manual, supply=supply, rates=rates, book=book)
@@ -77,7 +77,7 @@ def assemble(
         period_start=period.start,
         period_end=period.end,
         place_of_supply=supply.place,
-        reverse_charge=False,
+        reverse_charge=bool(supply.borne),
         purchase_order=purchase_order or account.settings.get("purchase_order"),
         subtotal=made.totals.subtotal,
         tax_total=made.totals.tax_total,

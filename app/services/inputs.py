@@ -8,6 +8,7 @@ Pointers are the names of the attributes (`/email`); an edge whose wire shape di
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -205,6 +206,14 @@ def phone(value: Any, pointer: str) -> str:
     if number is None or not phonenumbers.is_possible_number(number):
         raise RuleBroken(pointer, "bad_phone", "Write the number with its country code: +919876543210.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def a_day(value: Any, pointer: str) -> date:
+    """Return a day, also from its ISO text."""
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise RuleBroken(pointer, "not_a_date", "Write a day as 2026-10-31.") from None
 
 
 def country(value: Any, pointer: str) -> str:

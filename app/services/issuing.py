@@ -19,6 +19,7 @@ from app.services import (
     audit,
     carrying,
     claims,
+    exchange_rates,
     fee_charges,
     invoice_checks,
     numbers,
@@ -51,7 +52,8 @@ def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | Non
     (invoice,) = lock(Invoice, [invoice.id])
     if invoice.status not in UNNUMBERED:
         return invoice
-    objections = invoice_checks.faults(invoice)
+    book = book or PriceBook()
+    objections = [*invoice_checks.faults(invoice), *_tax_faults(invoice, at, book)]
     if not objections and invoice.status is InvoiceStatus.draft:
         before = invoice_checks.history(invoice.account_id, invoice.currency)
         objections = invoice_checks.doubts(invoice, before)
@@ -59,7 +61,7 @@ def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | Non
         return park(invoice, objections, at=at, actor=actor)
     moves = _check_unbilled(invoice)
     seller = taxes.seller_of(invoice.registration)
-    return _finish(invoice, invoice.account, seller, moves, at=at, actor=actor, book=book or PriceBook())
+    return _finish(invoice, invoice.account, seller, moves, at=at, actor=actor, book=book)
 
 
 def issue_new(draft: Draft, *, at: datetime, actor: Actor, book: PriceBook) -> Invoice:
@@ -70,7 +72,7 @@ def issue_new(draft: Draft, *, at: datetime, actor: Actor, book: PriceBook) -> I
     """
     invoice = draft.invoice
     objections = [*draft.problems, *invoice_checks.faults(invoice)]
-    objections += invoice_checks.doubts(invoice, draft.before)
+    objections += [*invoice_checks.doubts(invoice, draft.before), *_no_exchange_rate(invoice, at, book)]
     db.session.add(invoice)
     if objections:
         return park(invoice, objections, at=at, actor=actor)
@@ -87,6 +89,22 @@ def park(invoice: Invoice, reasons: Sequence[str], *, at: datetime, actor: Actor
     after = {"status": invoice.status, "reason": invoice.parked_reason}
     audit.record(actor, "invoice.parked", invoice, summary=summary, at=at, after=after)
     return invoice
+
+
+def _no_exchange_rate(invoice: Invoice, at: datetime, book: PriceBook) -> list[str]:
+    on = ist_date(at)
+    found = exchange_rates.objection(invoice.currency, book.exchange_rate(invoice.currency, on), on)
+    return [found] if found else []
+
+
+def _tax_faults(invoice: Invoice, at: datetime, book: PriceBook) -> list[str]:
+    """Return why the tax of a stored draft does not hold on the day of its issue, in words."""
+    on = ist_date(at)
+    supply = taxes.supply_to(invoice.account.customer, taxes.seller_of(invoice.registration), on=on)
+    found = _no_exchange_rate(invoice, at, book)
+    if taxes.is_outdated(invoice, supply, book.rates(on, supply.jurisdiction)):
+        found.append("The tax is another one since this draft was made. Make it again.")
+    return found
 
 
 def _check_unbilled(invoice: Invoice) -> Moves:

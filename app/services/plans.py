@@ -2,7 +2,7 @@
 (DOMAIN.md §2)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from app.db import db, lock
-from app.domain.errors import RuleBroken
 from app.domain.periods import local_date
 from app.domain.states import move
 from app.errors import Conflict, Frozen, NotFound
@@ -18,18 +17,9 @@ from app.models import PlanVersion, PriceComponent, PricePlan
 from app.models.plans import Interval, VersionStatus
 from app.permissions import Actor
 from app.services import audit, components, inputs, plan_contents, publication
-from app.services.inputs import optional, refusals, text
+from app.services.inputs import a_day, optional, refusals, text
 from app.services.metrics import code
 from app.services.publication import INDIA_TIME
-
-
-def a_day(value: Any, pointer: str) -> date:
-    """Return a day, also from its ISO text."""
-    try:
-        return value if isinstance(value, date) else date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise RuleBroken(pointer, "not_a_date", "Write a day as 2026-10-31.") from None
-
 
 PLAN_READERS: dict[str, inputs.Reader] = {
     "code": code,

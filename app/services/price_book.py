@@ -13,11 +13,13 @@ from sqlalchemy.orm import joinedload, selectinload
 from app.db import db
 from app.domain import groups
 from app.domain.groups import NO_USAGE, Counted
+from app.domain.places import INDIA
 from app.domain.pricing import Charge, Terms
-from app.models import ChargePosition, PlanVersion, PriceComponent
+from app.models import Account, ChargePosition, PlanVersion, PriceComponent
 from app.models.plans import ComponentKind, Timing
-from app.services import taxes
+from app.services import exchange_rates, taxes
 from app.services.components import terms_of
+from app.services.exchange_rates import Rate
 from app.services.overrides import Override
 from app.services.rating import Coverage, Tariffs
 from app.services.taxes import Rates, Seller
@@ -81,8 +83,9 @@ class PriceBook:
     def __init__(self) -> None:
         self.tariffs = Tariffs()
         self._versions: dict[UUID, tuple[Price, ...]] = {}
-        self._sellers: dict[date, Seller] = {}
-        self._rates: dict[date, Rates] = {}
+        self._sellers: dict[date, tuple[Seller, ...]] = {}
+        self._rates: dict[tuple[date, str], Rates] = {}
+        self._exchange: dict[tuple[str, date], Rate | None] = {}
 
     def of(self, version_id: UUID) -> tuple[Price, ...]:
         """Return the prices of a version in their declared order."""
@@ -113,21 +116,29 @@ class PriceBook:
         """Return what a position of a loaded account costs as a whole period: nothing in a trial."""
         return self.tariffs.place_of(position).charge(position, whole=True)
 
-    def seller(self, on: date) -> Seller:
-        """Return who issues documents on a day.
+    def seller(self, on: date, account: Account) -> Seller:
+        """Return who issues the documents of an account on a day.
 
         Raises:
-            Conflict: no registration is valid on that day.
+            Conflict: no registration is valid on that day, or not the one that is chosen for the account.
         """
         if on not in self._sellers:
-            self._sellers[on] = taxes.get_seller(on)
-        return self._sellers[on]
+            self._sellers[on] = taxes.sellers(on)
+        return taxes.choose(self._sellers[on], on, account)
 
-    def rates(self, on: date) -> Rates:
-        """Return the tax rates of a day."""
-        if on not in self._rates:
-            self._rates[on] = taxes.rates(on)
-        return self._rates[on]
+    def rates(self, on: date, jurisdiction: str = INDIA) -> Rates:
+        """Return the tax rates of a country on a day."""
+        if (on, jurisdiction) not in self._rates:
+            self._rates[on, jurisdiction] = taxes.rates(on, jurisdiction)
+        return self._rates[on, jurisdiction]
+
+    def exchange_rate(self, currency: str, on: date) -> Rate | None:
+        """Return what a currency is in rupees on a day; None for rupees, and where nobody has entered it."""
+        if currency == exchange_rates.RUPEES:
+            return None
+        if (currency, on) not in self._exchange:
+            self._exchange[currency, on] = exchange_rates.find(currency, on)
+        return self._exchange[currency, on]
 
 
 def _read(version_id: UUID) -> tuple[Price, ...]:

@@ -3,15 +3,16 @@
 The registration is an example to be replaced by one's own on its screen; nothing in the code depends on it.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import exists, select
 
 from app.db import db
 from app.domain.gstin import check_character
+from app.domain.numbering import financial_year
 from app.domain.periods import local_date
-from app.models import SellerRegistration, TaxRate
+from app.models import LetterOfUndertaking, SellerRegistration, TaxRate
 from app.permissions import Actor
 from app.services import audit
 
@@ -20,6 +21,7 @@ GST_BEGAN_ON = date(2017, 7, 1)
 GST_RATE = Decimal(18)
 INDIA_TIME = "Asia/Kolkata"
 LUT_REACHES_BACK_DAYS = 100
+LUT = "AD290426004821K"
 
 
 def load(*, at: datetime, actor: Actor) -> list[str]:
@@ -57,16 +59,15 @@ def _registration(today: date) -> SellerRegistration:
         postal_code="560034",
         country="IN",
         series_prefix="OTP",
-        lut_number="AD290426004821K",
-        lut_from=_financial_year_start(date.fromordinal(today.toordinal() - LUT_REACHES_BACK_DAYS)),
-        lut_until=_financial_year_start(today).replace(
-            year=_financial_year_start(today).year + 1, month=3, day=31
-        ),
         is_default=True,
         valid_from=GST_BEGAN_ON,
         bank_details="HDFC Bank, Koramangala · account 50200048210034 · IFSC HDFC0000053",
+        letters=[
+            LetterOfUndertaking(
+                financial_year=year.label, number=LUT, valid_from=year.first_on, valid_until=year.last_on
+            )
+            for year in dict.fromkeys(
+                financial_year(on) for on in (today - timedelta(days=LUT_REACHES_BACK_DAYS), today)
+            )
+        ],
     )
-
-
-def _financial_year_start(on: date) -> date:
-    return date(on.year if on.month >= 4 else on.year - 1, 4, 1)

@@ -13,13 +13,17 @@ from babel import Locale
 from app.domain.money import plain, quantize
 from app.domain.periods import local_date
 from app.domain.places import INDIA, STATES
-from app.domain.tax import SupplyKind
+from app.domain.tax import Supply, SupplyKind, tax_lines, tax_totals
+from app.formatting import format_money, format_percent
 from app.models import Account, Customer, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind
-from app.services import taxes
+from app.services import exchange_rates, invoice_lines, taxes
 from app.services.price_book import PriceBook
-from app.services.taxes import Seller
+from app.services.taxes import Rates, Seller
 
+NOTHING = Decimal(0)
+# An exempt supply has no tax invoice but this (CGST Rule 49).
+BILL_OF_SUPPLY = "Bill of Supply"
 TITLES = {
     InvoiceKind.tax_invoice: "Tax Invoice",
     InvoiceKind.export_invoice: "Export Invoice",
@@ -33,6 +37,8 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
     customer, currency = account.customer, invoice.currency
     supply = taxes.supply_to(customer, seller, on=invoice.issued_on)
     last = local_date(invoice.period_end, account.timezone) - timedelta(days=1)
+    by_line, borne = _borne(invoice, supply, book.rates(invoice.issued_on, supply.jurisdiction))
+    exchanged = book.exchange_rate(currency, invoice.issued_on)
     zero_rated = supply.kind in {SupplyKind.export, SupplyKind.sez} and not supply.taxes
 
     def money(amount: Decimal) -> str:
@@ -41,7 +47,7 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
     return {
         "number": invoice.number,
         "kind": str(invoice.kind),
-        "title": TITLES[invoice.kind],
+        "title": BILL_OF_SUPPLY if supply.exempt else TITLES[invoice.kind],
         "currency": currency,
         "issued_on": invoice.issued_on.isoformat(),
         "due_on": invoice.due_on.isoformat() if invoice.due_on else None,
@@ -50,12 +56,16 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
             "end_on": last.isoformat(),
         },
         "purchase_order": invoice.purchase_order,
-        "seller": {**_seller(seller), "lut": seller.lut_number if zero_rated else None},
+        "seller": {**_seller(seller), "lut": seller.lut_on(invoice.issued_on) if zero_rated else None},
         "buyer": _buyer(customer),
         "place_of_supply": {"code": invoice.place_of_supply, "name": STATES[invoice.place_of_supply]},
         "reverse_charge": invoice.reverse_charge,
-        "endorsement": supply.endorsement,
-        "lines": [_line(line, currency, book) for line in invoice.lines],
+        **({"recipient_taxes": borne} if supply.borne else {}),
+        "endorsement": _endorsement(supply, borne, currency),
+        "lines": [
+            {**_line(line, currency, book), **({"recipient_taxes": part} if supply.borne else {})}
+            for line, part in zip(invoice.lines, by_line, strict=True)
+        ],
         "taxes": invoice.taxes,
         "subtotal": money(invoice.subtotal),
         "tax_total": money(invoice.tax_total),
@@ -64,7 +74,28 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
         "paid_from_wallet": money(invoice.paid_from_wallet),
         "amount_due": money(invoice.amount_due),
         "notes": _notes(invoice, account, seller),
+        **({"inr": exchange_rates.equivalent(invoice, exchanged)} if exchanged else {}),
     }
+
+
+def _borne(
+    invoice: Invoice, supply: Supply, rates: Rates
+) -> tuple[list[list[dict[str, str]]], list[dict[str, str]]]:
+    """Return the taxes that the recipient pays itself, by line and in all; none of them is in a total."""
+    lines = [(line.amount, rates.of(line.sac) if supply.borne else NOTHING) for line in invoice.lines]
+    parts = tax_lines(lines, supply.as_borne, invoice.currency)
+    by_line = [invoice_lines.taxes_json(each, invoice.currency) for each in parts]
+    return by_line, invoice_lines.taxes_json(tax_totals(parts), invoice.currency)
+
+
+def _endorsement(supply: Supply, borne: list[dict[str, str]], currency: str) -> str | None:
+    if not borne:
+        return supply.endorsement
+    told = [
+        f"{tax['code']} {format_percent(tax['rate'])} {format_money(tax['amount'], currency)}"
+        for tax in borne
+    ]
+    return f"{supply.endorsement}: {', '.join(told)}"
 
 
 def _seller(seller: Seller) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The tax data of a document: who sells, where the supply takes place, and at which rates (INDIA.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -8,15 +8,18 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
+from app.config import current_settings
 from app.db import db
+from app.domain.gstin import state_of
 from app.domain.places import INDIA, STATES
-from app.domain.tax import Supply, place_of_supply
+from app.domain.tax import Abroad, Supply, place_of_supply
 from app.errors import Conflict
-from app.models import Customer, SellerRegistration, TaxRate
+from app.models import Account, Customer, Invoice, SellerRegistration, TaxCollector, TaxRate
 from app.models.customers import TaxTreatment
 from app.services.inputs import refusals
 
 EVERY_CODE = "*"
+SAME_STATE_FIRST = "same_state_first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Rates:
 
     on: date
     by_code: Mapping[str, Decimal]
+    jurisdiction: str = INDIA
 
     def of(self, sac: str) -> Decimal:
         """Return the rate of a service code, or that of every code without a row of its own.
@@ -34,8 +38,18 @@ class Rates:
         """
         rate = self.by_code.get(sac, self.by_code.get(EVERY_CODE))
         if rate is None:
-            raise Conflict(f"No tax rate is entered for service code {sac} on {self.on}.")
+            where = "" if self.jurisdiction == INDIA else f" in {self.jurisdiction}"
+            raise Conflict(f"No tax rate is entered for service code {sac}{where} on {self.on}.")
         return rate
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter of undertaking and the days on which it holds."""
+
+    number: str
+    valid_from: date
+    valid_until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +63,53 @@ class Seller:
     address: tuple[str, ...]
     series_prefix: str
     bank_details: str | None
-    lut_number: str | None
-    lut_from: date | None
-    lut_until: date | None
+    letters: tuple[Letter, ...]
 
-    def has_lut(self, on: date) -> bool:
-        """Tell whether a letter of undertaking is on file for that day: exports then bear no tax."""
-        if self.lut_number is None or self.lut_from is None:
-            return False
-        return self.lut_from <= on and (self.lut_until is None or on <= self.lut_until)
+    def lut_on(self, on: date) -> str | None:
+        """Return the number of the letter of undertaking that holds on that day: exports then bear no tax."""
+        return next((one.number for one in self.letters if one.valid_from <= on <= one.valid_until), None)
 
 
-def get_seller(on: date) -> Seller:
-    """Return the seller's registration that issues documents on a day: the default one, else the oldest.
+def get_seller(on: date, account: Account | None = None) -> Seller:
+    """Return the seller's registration that issues documents of an account on a day.
 
     Raises:
-        Conflict: none is valid on that day.
+        Conflict: none is valid on that day, or not the one that is chosen for the account.
     """
+    return choose(sellers(on), on, account)
+
+
+def sellers(on: date) -> tuple[Seller, ...]:
+    """Return the registrations that are valid on a day: the default one first, then the oldest."""
     valid = (
         SellerRegistration.valid_from <= on,
         or_(SellerRegistration.valid_until.is_(None), SellerRegistration.valid_until >= on),
     )
     order = (SellerRegistration.is_default.desc(), SellerRegistration.valid_from, SellerRegistration.gstin)
-    found = db.session.scalar(select(SellerRegistration).where(*valid).order_by(*order).limit(1))
-    if found is None:
+    rows = db.session.scalars(select(SellerRegistration).where(*valid).order_by(*order))
+    return tuple(seller_of(row) for row in rows)
+
+
+def choose(valid: Sequence[Seller], on: date, account: Account | None) -> Seller:
+    """Return which of the valid registrations issues a document: the one chosen for the account; by setting
+    the one in the recipient's State; else the first.
+
+    Raises:
+        Conflict: none is valid on that day, or not the one that is chosen for the account.
+    """
+    if not valid:
         raise Conflict(f"No registration of the seller is valid on {on}: enter one before invoices are made.")
-    return seller_of(found)
+    if account is None:
+        return valid[0]
+    if account.registration_id is not None:
+        chosen = next((one for one in valid if one.id == account.registration_id), None)
+        if chosen is None:
+            raise Conflict(f"The registration that is chosen for {account.name} is not valid on {on}.")
+        return chosen
+    if current_settings().registration_choice == SAME_STATE_FIRST:
+        state = _state_of(account.customer)
+        return next((one for one in valid if one.state_code == state), valid[0])
+    return valid[0]
 
 
 def seller_of(row: SellerRegistration) -> Seller:
@@ -88,9 +123,7 @@ def seller_of(row: SellerRegistration) -> Seller:
         address=tuple(line for line in (row.address_line1, row.address_line2, place) if line),
         series_prefix=row.series_prefix,
         bank_details=row.bank_details,
-        lut_number=row.lut_number,
-        lut_from=row.lut_from,
-        lut_until=row.lut_until,
+        letters=tuple(Letter(one.number, one.valid_from, one.valid_until) for one in row.letters),
     )
 
 
@@ -101,21 +134,34 @@ def supply_to(customer: Customer, seller: Seller, *, on: date) -> Supply:
     s.12(2)(b)(ii)).
 
     Raises:
-        Invalid: a State code that does not exist.
+        Invalid: a State code that does not exist; an export that two countries would tax.
     """
-    state = customer.state_code
-    if customer.country == INDIA and not (customer.gstin or state):
-        state = seller.state_code
+    at_home = customer.country == INDIA
+    exempt = customer.tax_treatment is TaxTreatment.exempt
     with refusals():
         return place_of_supply(
             seller_state=seller.state_code,
             country=customer.country,
-            state_code=state,
+            state_code=(_state_of(customer) or seller.state_code) if at_home else customer.state_code,
             gstin=customer.gstin,
             sez=customer.tax_treatment is TaxTreatment.sez,
-            lut=seller.has_lut(on),
+            lut=seller.lut_on(on) is not None,
+            reverse_charge=customer.reverse_charge,
+            exempt=customer.exempt_reason if exempt else None,
+            abroad=None if at_home else collected_in(customer.country, on),
             pointer="/state_code",
         )
+
+
+def collected_in(country: str, on: date) -> Abroad | None:
+    """Return the tax of another country if the seller collects it on a day."""
+    query = select(TaxCollector.tax_name).where(
+        TaxCollector.country == country,
+        TaxCollector.valid_from <= on,
+        or_(TaxCollector.valid_until.is_(None), TaxCollector.valid_until >= on),
+    )
+    name = db.session.scalar(query.order_by(TaxCollector.valid_from.desc()).limit(1))
+    return None if name is None else Abroad(country, name)
 
 
 def rates(on: date, jurisdiction: str = INDIA) -> Rates:
@@ -125,4 +171,24 @@ def rates(on: date, jurisdiction: str = INDIA) -> Rates:
         .where(TaxRate.jurisdiction == jurisdiction, TaxRate.valid_from <= on)
         .order_by(TaxRate.valid_from)
     )
-    return Rates(on, {row.service_code: row.rate for row in db.session.execute(query)})
+    found = {row.service_code: row.rate for row in db.session.execute(query)}
+    return Rates(on, found, jurisdiction)
+
+
+def is_outdated(invoice: Invoice, supply: Supply, current: Rates) -> bool:
+    """Tell whether a draft was taxed otherwise than it would be now: another place, other taxes or rates."""
+    codes = {code for code, _ in supply.taxes}
+    at_rates = all(
+        line.tax_rate == (current.of(line.sac) if supply.taxes else 0)
+        for line in invoice.lines
+        if line.taxes or line.amount
+    )
+    same = invoice.place_of_supply == supply.place and invoice.reverse_charge == bool(supply.borne)
+    return not (same and at_rates and {tax["code"] for tax in invoice.taxes} <= codes)
+
+
+def _state_of(customer: Customer) -> str | None:
+    """Return the State in India that a customer is in by its GSTIN, else by its address."""
+    if customer.country != INDIA:
+        return None
+    return state_of(customer.gstin) if customer.gstin else customer.state_code
