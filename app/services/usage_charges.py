@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Text, cast, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -165,10 +166,16 @@ def _evidence(
         if place is None or place.key not in wanted:
             continue
         found.setdefault(place.key, Tally(place)).take(row)
-        parts = [row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events)]
-        parts += [row.state] if row.state is not None else []
-        hashes[place.key].update(("|".join(parts) + "\n").encode())
+        hashes[place.key].update(spelled_bucket(row))
     return {key: (found[key].whole if key in found else NO_USAGE, hashes[key].hexdigest()) for key in wanted}
+
+
+def spelled_bucket(row: Any) -> bytes:
+    """Return a rollup as the hash of a line takes it: its instant, dimension values, quantity, events and
+    state."""
+    parts = [row.bucket_at.isoformat(), row.dimensions, plain(row.quantity), str(row.events)]
+    parts += [row.state] if row.state is not None else []
+    return ("|".join(parts) + "\n").encode()
 
 
 def _cover_periods_without_usage(
