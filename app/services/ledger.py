@@ -4,7 +4,7 @@ Every journal belongs to one wallet, whose row the caller holds locked: that loc
 a wallet's journals gapless and its chain a single line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,19 +14,20 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.db import db
+from app.db import Base, db
 from app.domain.ledger import GENESIS, PostingLine, chain_hash, check_balanced
 from app.domain.money import plain, quantize
 from app.errors import Conflict
 from app.ids import new_id
 from app.models import Journal, Posting, Wallet
 from app.models.wallets import Book, TransactionKind
-from app.services.bulk import insert_rows
+from app.services import bulk
 
 Sides = Mapping[Book, Decimal]
+Written = Sequence[tuple[type[Base], bulk.Rows]]
 
 FIGURES = ("balance", "receivable", "seq", "chain_head")
-KEEP_FIGURES = text("""
+KEEP_FIGURES = """
     UPDATE wallets AS w SET balance = k.balance, receivable = k.receivable, seq = k.seq,
            chain_head = k.chain_head, updated_at = now()
     FROM unnest(
@@ -34,7 +35,7 @@ KEEP_FIGURES = text("""
         CAST(:seq AS bigint[]), CAST(:chain_head AS bytea[])
     ) AS k (id, balance, receivable, seq, chain_head)
     WHERE w.id = k.id
-""")
+"""
 
 # The wallet's last journal that was made by then; what it owed is what it owes less what came after.
 STOOD = text("""
@@ -104,10 +105,13 @@ def post(
     return post_all([Entry(kind, wallet, sides, at, actor, reason, reference, reverses_id)])[0]
 
 
-def post_all(entries: Sequence[Entry]) -> list[Posted]:
+def post_all(
+    entries: Sequence[Entry], beside: Callable[[Sequence[Posted]], Written] | None = None
+) -> list[Posted]:
     """Write journals with their postings, and move the cached figures of their wallets.
 
-    The wallets are locked by the caller.
+    The wallets are locked by the caller. `beside` returns rows of other tables that go into the same
+    statement.
 
     Raises:
         Unbalanced: the sides do not sum to zero, or one of them is zero.
@@ -119,11 +123,12 @@ def post_all(entries: Sequence[Entry]) -> list[Posted]:
         journals.append(journal)
         postings.extend(_posting_rows(entry, journal))
         written.append(Posted(journal["id"], entry.wallet.balance))
-    if journals:
+    rows = [(Journal, journals), (Posting, postings), *(beside(written) if beside else ())]
+    if any(each for _, each in rows):
         db.session.flush()
-        insert_rows(Journal, journals)
-        insert_rows(Posting, postings)
-        _keep_figures({entry.wallet.id: entry.wallet for entry in entries})
+        wallets = {entry.wallet.id: entry.wallet for entry in entries}
+        columns = {name: [getattr(wallet, name) for wallet in wallets.values()] for name in FIGURES}
+        bulk.write(rows, KEEP_FIGURES, {"ids": list(wallets), **columns})
     return written
 
 
@@ -229,9 +234,3 @@ def _move_figures(wallet: Wallet, sides: Sides) -> None:
     set_committed_value(wallet, "balance", balance)
     set_committed_value(wallet, "receivable", receivable)
     set_committed_value(wallet, "seq", wallet.seq + 1)
-
-
-def _keep_figures(wallets: Mapping[UUID, Wallet]) -> None:
-    """Write the figures of the wallets, all in one statement."""
-    columns = {name: [getattr(wallet, name) for wallet in wallets.values()] for name in FIGURES}
-    db.session.execute(KEEP_FIGURES, {"ids": list(wallets), **columns})

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import make_transient_to_detached
+
 from app.db import db
 from app.domain.ledger import available
 from app.domain.states import move
@@ -16,7 +18,6 @@ from app.models.grants import GrantKind
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
 from app.services import alerts, grant_uses, ledger
-from app.services.bulk import insert_rows
 from app.services.grant_uses import Flow
 from app.services.ledger import Posted
 
@@ -83,21 +84,36 @@ def post(moves: Sequence[Move], at: datetime) -> list[UUID]:
     Raises:
         Unbalanced, Conflict: as `ledger.post_all` says.
     """
-    ids = [new_id() for _ in moves]
-    booked = [(n, sides) for n, each in enumerate(moves) if (sides := _without_zeros(each.sides))]
-    entries = [_entry(moves[n], sides, ids[n], at) for n, sides in booked]
-    posted = dict(zip((n for n, _ in booked), ledger.post_all(entries), strict=True))
-    insert_rows(WalletTransaction, [_row(ids[n], each, posted.get(n), at) for n, each in enumerate(moves)])
-    flows = [_flow(ids[n], moves[n], each.balance_after) for n, each in posted.items()]
-    if came_back := grant_uses.follow(flows, at):
-        lapse(came_back, at)
-    alerts.watch({each.wallet.id: each.wallet for each in moves}.values(), at)
-    return ids
+    return [row["id"] for row in _post(moves, at)]
 
 
 def post_one(each: Move, at: datetime) -> WalletTransaction:
     """Make one movement and return its transaction; raises as `post`."""
-    return db.session.get_one(WalletTransaction, post([each], at)[0])
+    # Made from what was written: reading it again would cost a statement with the wallet locked.
+    transaction = WalletTransaction(**_post([each], at)[0])
+    make_transient_to_detached(transaction)
+    db.session.add(transaction)
+    return transaction
+
+
+def _post(moves: Sequence[Move], at: datetime) -> list[dict[str, Any]]:
+    ids = [new_id() for _ in moves]
+    booked = [(n, sides) for n, each in enumerate(moves) if (sides := _without_zeros(each.sides))]
+    rows: list[dict[str, Any]] = []
+
+    def beside(written: Sequence[Posted]) -> ledger.Written:
+        posted = dict(zip((n for n, _ in booked), written, strict=True))
+        rows.extend(_row(ids[n], each, posted.get(n), at) for n, each in enumerate(moves))
+        return [(WalletTransaction, rows)]
+
+    written = ledger.post_all([_entry(moves[n], sides, ids[n], at) for n, sides in booked], beside)
+    flows = [
+        _flow(ids[n], moves[n], each.balance_after) for (n, _), each in zip(booked, written, strict=True)
+    ]
+    if came_back := grant_uses.follow(flows, at):
+        lapse(came_back, at)
+    alerts.watch({each.wallet.id: each.wallet for each in moves}.values(), at)
+    return rows
 
 
 def _lapse(grant: Grant, wallet: Wallet) -> Move:

@@ -270,7 +270,7 @@ def test_a_batch_costs_a_handful_of_statements(session: Session, query_counter: 
     session.flush()
     with query_counter() as queries:
         assert metering.drain(at=NOON) == 100
-    assert len(queries) == 12, "\n".join(queries)
+    assert len(queries) == 9, "\n".join(queries)
 
 
 def test_periods_keep_their_whole_length_whatever_the_start_of_the_subscription(session: Session) -> None:
