@@ -1,10 +1,12 @@
 """HTML to PDF by xhtml2pdf: the same input gives the same bytes, and nothing outside the assets is ever read.
 
-Templates live in `templates/pdf/`, the fonts (Inter, which has ₹) in `app/static/fonts/pdf/`. xhtml2pdf holds
-a process-wide lock while it works, so documents are made by worker processes, one at a time in each.
+Templates live in `templates/pdf/`, the fonts (Inter, which has ₹, and those of `app.gateways.scripts`) in
+`app/static/fonts/pdf/`. xhtml2pdf holds a process-wide lock while it works, so documents are made by worker
+processes, one at a time in each.
 """
 
 import io
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from app.formatting import (
     format_quantity,
     format_unit_price,
 )
+from app.gateways.scripts import BY_FAMILY, FONTS, families, legible
 from app.lazy import Lazy
 
 # Loaded by the processes that make documents: they are half of what the program weighs.
@@ -30,8 +33,8 @@ document = Lazy("xhtml2pdf.document")
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TEMPLATES = PACKAGE.parent / "templates" / "pdf"
-FONTS = PACKAGE / "static" / "fonts" / "pdf"
 CONTENT_TYPE = "application/pdf"
+FAMILY = re.compile(r"(font-family: Inter\w*)(;)")
 
 
 class CannotRender(DomainError):
@@ -55,7 +58,7 @@ def render_pdf(template: str, context: Mapping[str, Any], *, title: str, author:
         jinja2.UndefinedError: the template names a value that is not there.
     """
     html = _environment().get_template(template).render(context)
-    return html_to_pdf(html, title=title, author=author)
+    return html_to_pdf(_with_faces(html), title=title, author=author)
 
 
 def html_to_pdf(html: str, *, title: str, author: str = "") -> bytes:
@@ -84,12 +87,32 @@ def html_to_pdf(html: str, *, title: str, author: str = "") -> bytes:
     return written.getvalue()
 
 
+def _with_faces(html: str) -> str:
+    """Return the document with the further faces that its text needs, behind every use of Inter; each costs
+    the reading of its file."""
+    needed = families(html)
+    if not needed:
+        return html
+    faces = "".join(
+        f'@font-face {{ font-family: {name}; src: url("{BY_FAMILY[name].path.as_posix()}"); }}\n'
+        for name in needed
+    )
+    others = "".join(f", {name}" for name in needed)
+    return FAMILY.sub(rf"\1{others}\2", html).replace("<style>", f"<style>\n{faces}", 1)
+
+
+def _shown(value: Any) -> Any:
+    """Return what a template writes in a form that the faces can draw."""
+    return legible(value) if type(value) is str else value
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
