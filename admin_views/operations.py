@@ -36,7 +36,8 @@ class Operation:
 
     `confirm` says what will happen; `explain` says it of the very record, which is None above a list. `when`
     tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
-    **inputs)`) and stands above the list; `bulk` offers it for the selected rows too.
+    **inputs)`) and stands above the list; `bulk` offers it for the selected rows too. `outcome` is what the
+    notice says has happened: what jobs go on with is not done yet.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Operation:
     on_list: bool = False
     bulk: bool = True
     danger: bool = False
+    outcome: str = "done"
     initial: Callable[[Any], Mapping[str, Any]] = lambda record: {}
 
     def lookups(self) -> dict[str, Lookup]:
@@ -148,7 +150,7 @@ class OperationRoutes:
         except (DomainError, RuleBroken, IllegalMove) as error:
             refuse(form, error)
             return None
-        flash(outcome if isinstance(outcome, str) else f"{chosen.label}: done.", "success")
+        flash(outcome if isinstance(outcome, str) else f"{chosen.label}: {chosen.outcome}.", "success")
         target = (
             self.get_one(key) if key is not None else outcome if isinstance(outcome, self.model) else None
         )

@@ -130,6 +130,7 @@ class SimulationScreen(ModelScreen):
             run=start,
             icon="chart-dots",
             on_list=True,
+            outcome="started",
             confirm=(
                 "Past usage is priced once as it was and once by this version, before tax. Nothing is "
                 "billed, and nothing changes for anybody."

@@ -24,6 +24,7 @@ AHEAD_MONTHS = 3
 BACK_MONTHS = 2
 BATCH = 5_000
 CARE_JOBS = {
+    "jobs.anchors.drop": "Note how far the ledger has come",
     "jobs.care.archive_events": "Move old months into files",
     "jobs.care.clean_up": "Delete what is old",
     "jobs.care.ensure_partitions": "Make the next months",

@@ -147,7 +147,7 @@ def test_a_mail_says_what_is_left_and_leads_to_the_portal(
     assert plain is not None
     assert html is not None
     lines = plain.get_content().splitlines()
-    assert ["Left: ₹40.00", "Balance: ₹40.00"] == lines[4:6]
+    assert lines[4:6] == ["Left: ₹40.00", "Balance: ₹40.00"]
     assert "Show it in the portal: http://localhost/portal/notifications" in lines
     assert "₹40.00" in html.get_content()
 

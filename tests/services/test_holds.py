@@ -203,7 +203,7 @@ def test_a_resolved_hold_is_kept_as_it_is_by_the_database(session: Session, wall
     hold = holds.release(holds.place(wallet, "60", **TOLD), **DONE)
     session.flush()
     for change in ("UPDATE wallet_holds SET state = 'open', resolved_at = NULL", "DELETE FROM wallet_holds"):
-        with pytest.raises(DBAPIError, match="is append-only|permission denied"), session.begin_nested():
+        with pytest.raises(DBAPIError, match=r"is append-only|permission denied"), session.begin_nested():
             session.execute(text(change))
     session.refresh(hold)
     assert hold.state == "released"

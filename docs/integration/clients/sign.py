@@ -1,7 +1,8 @@
 """Sign and send one request with a signed key. Python 3.9 or newer, nothing to install.
 
     export OTPB_KEY_ID=0193… OTPB_SECRET=otps_…
-    python sign.py POST https://billing.example/api/v1/events '{"event_id": "1", "account_id": "a", "metric": "m"}'
+    python sign.py POST https://billing.example/api/v1/events \
+        '{"event_id": "1", "account_id": "a", "metric": "m"}'
 
 Prints the status and the body of the answer; the exit status is 0 for a 2xx.
 """
