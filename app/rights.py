@@ -37,6 +37,7 @@ TABLES = {
     "dead_letters": CHANGE,
     "discounts": CHANGE,
     "document_mails": CHANGE,
+    "einvoices": KEEP,
     "event_archives": CHANGE,
     "event_corrections": ADD,
     "event_keys": KEEP,

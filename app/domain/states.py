@@ -50,6 +50,14 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "partially_refunded": ("refunded",),
         "refunded": (),
     },
+    # What was registered can be asked to be cancelled, which the portal may refuse.
+    "e_invoice": {
+        "awaiting_irn": ("registered", "failed"),
+        "failed": ("awaiting_irn",),
+        "registered": ("cancelling",),
+        "cancelling": ("cancelled", "registered"),
+        "cancelled": (),
+    },
     "subscription": {
         "scheduled": ("trialing", "active", "paused", "ended"),
         "trialing": ("active", "paused", "ended"),

@@ -19,6 +19,7 @@ from app.models.contracts import (
 from app.models.corrections import EventCorrection
 from app.models.customers import Account, Customer
 from app.models.dunning import DunningNotice, DunningPause
+from app.models.einvoices import EInvoice
 from app.models.exports import DocumentMail, Export
 from app.models.grants import Grant, GrantUse
 from app.models.holds import Hold, Transfer
@@ -64,6 +65,7 @@ __all__ = [
     "DocumentMail",
     "DunningNotice",
     "DunningPause",
+    "EInvoice",
     "EventArchive",
     "EventCorrection",
     "EventKey",

@@ -8,6 +8,7 @@ import pytest
 from app.domain.errors import IllegalMove
 from app.domain.states import MOVES, allowed, move
 from app.models.approvals import ApprovalStatus
+from app.models.einvoices import EInvoiceStatus
 from app.models.holds import HoldState
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
@@ -21,6 +22,7 @@ STORED: dict[str, type[StrEnum]] = {
     "invoice": InvoiceStatus,
     "payment": PaymentStatus,
     "subscription": SubscriptionStatus,
+    "e_invoice": EInvoiceStatus,
     "plan_version": VersionStatus,
     "approval": ApprovalStatus,
 }
