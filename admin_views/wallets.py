@@ -104,12 +104,12 @@ class WalletScreen(ModelScreen):
 
     column_list = (
         "account",
-        "account.customer",
         "balance",
         "held",
         "receivable",
         "low_balance_threshold",
         "status",
+        "account.customer",
     )
     search = ("account.name", "=account.external_id")
     filters = (
