@@ -54,6 +54,7 @@ class Settings:
     event_retention_months: int = 12
     billing_grace_hours: int = 0
     park_above_mean_times: int = 10
+    advances_taxed: bool = True
     registration_choice: str = "default"
     approval_days: int = 7
     low_balance_levels: tuple[str, ...] = ("1", "0.5", "0")

@@ -84,6 +84,7 @@ def assemble(
         round_off=made.totals.round_off,
         total=made.totals.total,
         paid_from_wallet=Decimal(0),
+        advance_tax=Decimal(0),
         amount_paid=Decimal(0),
         taxes=invoice_lines.taxes_json(made.totals.taxes, account.currency),
         lines=made.lines,

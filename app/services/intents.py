@@ -18,6 +18,7 @@ from app import clock
 from app.config import current_settings
 from app.db import db, lock
 from app.domain.money import Money, parse_amount, quantize, quantize_payable
+from app.domain.numbering import ist_date
 from app.errors import Conflict, CurrencyMismatch, IdempotencyMismatch, Invalid
 from app.formatting import format_money
 from app.gateways.payments import PaymentGateway, open_gateway, payment_gateways, to_minor
@@ -28,7 +29,7 @@ from app.models.payments import PaymentStatus
 from app.models.wallets import WalletStatus
 from app.permissions import Actor
 from app.registry import load_package
-from app.services import audit, wallets
+from app.services import advance_tax, audit, wallets
 from app.services.inputs import refusals
 
 load_package(app.gateways)
@@ -55,7 +56,8 @@ def begin_top_up(
     key: str | None,
     method: PaymentMethod | None = None,
 ) -> UUID:
-    """Write the intent to top up a wallet and return its id.
+    """Write the intent to top up a wallet and return its id. `amount` is what the wallet is to get: the
+    payment asks for the tax on it as well.
 
     `method` is charged instead of asking the customer. Where the wallet fills itself up, the gateway is asked
     to keep the way to pay.
@@ -67,10 +69,14 @@ def begin_top_up(
     wallet = wallets.get(wallet_id)
     if wallet.status is WalletStatus.closed:
         raise Conflict("The wallet is closed.")
+    split = advance_tax.to_collect(
+        wallet.account, _payable(amount, wallet.currency), on=ist_date(clock.now())
+    )
     values = {
         "account_id": wallet.account_id,
         "wallet_id": wallet.id,
-        "amount": _payable(amount, wallet.currency),
+        "amount": quantize_payable(split.amount, wallet.currency),
+        "tax": split.tax,
         "currency": wallet.currency,
     }
     kept = {"saves_method": bool(wallet.auto_top_up), "method_id": method.id if method else None}

@@ -16,6 +16,7 @@ from app.models.customers import BillingMode
 from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
 from app.services import (
+    advances,
     audit,
     carrying,
     claims,
@@ -168,10 +169,12 @@ def _finish(
 
 
 def _pay_from_wallet(invoice: Invoice, account: Account, moves: Moves, at: datetime, actor: Actor) -> None:
-    """Note what the account's wallet has paid of the usage; what it owes is asked for by the invoice."""
+    """Note what the account's wallet has paid of the usage, and what of its tax was collected in advance;
+    what the wallet owes is asked for by the invoice."""
     if account.billing_mode is not BillingMode.prepaid:
         return
-    charged = sum((usage_charges.from_wallet(position, line.amount) for line, position in moves), NOTHING)
+    by_line = [(line, usage_charges.from_wallet(position, line.amount)) for line, position in moves]
+    charged = sum((amount for _, amount in by_line), NOTHING)
     found = wallets.find_for(account)
     if charged <= 0 or found is None:
         return
@@ -179,7 +182,13 @@ def _pay_from_wallet(invoice: Invoice, account: Account, moves: Moves, at: datet
     owed = min(wallet.receivable, charged)
     if owed:
         wallets.bill_receivable(wallet, owed, invoice, at=at, actor=actor)
-    invoice.paid_from_wallet = invoice.amount_paid = charged - owed
+    invoice.paid_from_wallet = charged - owed
+    beyond = advances.adjust(invoice, account, by_line, owed)
+    if beyond:
+        reason, reference = advances.GIVEN_BACK, str(invoice.id)
+        wallets.credit(wallet, beyond, at=at, actor=actor, reason=reason, reference=reference)
+    invoice.paid_from_wallet -= beyond
+    invoice.amount_paid = invoice.paid_from_wallet + invoice.advance_tax
 
 
 def _number(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> None:

@@ -16,7 +16,7 @@ from app.errors import NotFound
 from app.models import Wallet, WalletTransaction
 from app.permissions import Actor
 from app.registry import Registry
-from app.services import grants, refunds, wallets
+from app.services import advances, grants, refunds, wallets
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def operation(name: str, label: str, effect: str) -> Callable[[Perform], Perform
     return enter
 
 
-@operation("top_up", "Recorded top-up", "is booked as received and put into the wallet")
+@operation("top_up", "Recorded top-up", "is booked as received and put into the wallet, less the tax in it")
 def top_up(asked: Asked, at: datetime, actor: Actor) -> WalletTransaction:
-    """Put money in that arrived outside the gateways."""
-    return wallets.top_up(
+    """Put money in that arrived outside the gateways: the amount is all that came, with its tax."""
+    return advances.receive(
         asked.wallet, asked.amount, at=at, actor=actor, reason=asked.reason, reference=asked.reference
     )
 

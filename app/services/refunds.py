@@ -2,7 +2,7 @@
 
 Refundable is the balance without what is held or granted, what usage still owes, and what nobody paid
 (`app.domain.unpaid`): after grants, credits are spent first, and never paid out. A refund records money that
-went back by bank transfer.
+went back by bank transfer; the tax that came in with it goes back beside it, by refund voucher.
 """
 
 from datetime import datetime
@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import text
 
 from app.db import db
+from app.domain.advances import taken_in_all
 from app.domain.money import quantize
 from app.domain.unpaid import ZERO, Step, unpaid_after
 from app.errors import InsufficientFunds
 from app.models import Wallet, WalletTransaction
 from app.models.wallets import Book, TransactionKind
 from app.permissions import Actor
-from app.services import movements
+from app.services import movements, vouchers
 from app.services.holds import refresh
 from app.services.wallet_rules import locked, need_active, need_reason, note, read_amount
 
@@ -44,7 +45,9 @@ STEPS = text("""
 def refund(
     wallet: Wallet, amount: object, *, at: datetime, actor: Actor, reason: str, reference: str | None = None
 ) -> WalletTransaction:
-    """Record money that was paid back from the wallet by bank transfer.
+    """Record money that was paid back from the wallet by bank transfer, with the tax that came in with it.
+
+    `amount` is what leaves the wallet.
 
     Raises:
         InsufficientFunds: less is refundable; nothing is written.
@@ -62,11 +65,15 @@ def refund(
         most = quantize(most, wallet.currency)
         message = f"{most} {wallet.currency} was paid in and is unused; {paid_back} is asked for."
         raise InsufficientFunds.at("/amount", message)
-    sides = {Book.wallet: -paid_back, Book.cash: paid_back}
+    takings = vouchers.to_give_back(wallet, paid_back)
+    _, tax = taken_in_all(takings)
+    sides = {Book.wallet: -paid_back, Book.tax: -tax, Book.cash: paid_back + tax}
     transaction = movements.post_one(
         movements.Move(TransactionKind.refund, wallet, sides, reason, actor.label, reference), at
     )
-    note(actor, "wallet.refunded", f"{paid_back} {wallet.currency} paid back: {reason}", transaction, at)
+    told = f"{paid_back} {wallet.currency}" + (f" and {tax} of tax" if tax else "")
+    note(actor, "wallet.refunded", f"{told} paid back: {reason}", transaction, at)
+    vouchers.give_back(wallet, transaction, takings, at=at, actor=actor)
     return transaction
 
 

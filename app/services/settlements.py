@@ -17,7 +17,7 @@ from app.gateways.payments import Checkout, GatewayPayment, GatewayStatus
 from app.models import Payment
 from app.models.payments import PaymentStatus
 from app.permissions import Actor
-from app.services import audit, invoices, payment_methods, wallets
+from app.services import advances, audit, invoices, payment_methods
 
 SYSTEM = Actor.system("payments")
 STATUSES = {
@@ -89,13 +89,14 @@ def settle(payment: Payment, *, at: datetime, actor: Actor) -> tuple[PaymentStat
     """Move the money of a payment that arrived to its wallet or invoice; returns what the payment becomes and
     why.
 
-    Where it cannot go there it stays with the payment, which is parked. The wallet is credited what was paid.
+    Where it cannot go there it stays with the payment, which is parked. The wallet is credited what was paid
+    less the tax in it.
     """
     amount = quantize(payment.amount, payment.currency)
     try:
         with db.session.begin_nested():
             if payment.wallet is not None:
-                wallets.top_up(
+                advances.receive(
                     payment.wallet,
                     amount,
                     at=at,

@@ -8,16 +8,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
-
 from app.domain.money import plain, quantize
 from app.domain.periods import local_date
-from app.domain.places import INDIA, STATES
+from app.domain.places import STATES
 from app.domain.tax import Supply, SupplyKind, tax_lines, tax_totals
 from app.formatting import format_money, format_percent
-from app.models import Account, Customer, Invoice, InvoiceLine
+from app.models import Account, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind
-from app.services import exchange_rates, invoice_lines, taxes
+from app.services import advances, exchange_rates, invoice_lines, parties, taxes
 from app.services.price_book import PriceBook
 from app.services.taxes import Rates, Seller
 
@@ -56,8 +54,11 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
             "end_on": last.isoformat(),
         },
         "purchase_order": invoice.purchase_order,
-        "seller": {**_seller(seller), "lut": seller.lut_on(invoice.issued_on) if zero_rated else None},
-        "buyer": _buyer(customer),
+        "seller": {
+            **parties.seller_json(seller),
+            "lut": seller.lut_on(invoice.issued_on) if zero_rated else None,
+        },
+        "buyer": parties.buyer_json(customer),
         "place_of_supply": {"code": invoice.place_of_supply, "name": STATES[invoice.place_of_supply]},
         "reverse_charge": invoice.reverse_charge,
         **({"recipient_taxes": borne} if supply.borne else {}),
@@ -72,6 +73,7 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
         "round_off": money(invoice.round_off),
         "total": money(invoice.total),
         "paid_from_wallet": money(invoice.paid_from_wallet),
+        **({"advances": _advances(invoice)} if invoice.advance_tax else {}),
         "amount_due": money(invoice.amount_due),
         "notes": _notes(invoice, account, seller),
         **({"inr": exchange_rates.equivalent(invoice, exchanged)} if exchanged else {}),
@@ -98,33 +100,17 @@ def _endorsement(supply: Supply, borne: list[dict[str, str]], currency: str) -> 
     return f"{supply.endorsement}: {', '.join(told)}"
 
 
-def _seller(seller: Seller) -> dict[str, Any]:
-    return {
-        "name": seller.legal_name,
-        "address": list(seller.address),
-        "gstin": seller.gstin,
-        "state_code": seller.state_code,
-        "state": STATES[seller.state_code],
-    }
-
-
-def _buyer(customer: Customer) -> dict[str, Any]:
-    at_home = customer.country == INDIA
-    state = STATES.get(customer.state_code or "") if at_home else customer.state_code
-    city = " ".join(part for part in (customer.city, customer.postal_code) if part)
-    place = ", ".join(part for part in (city, state) if part)
-    country = Locale("en").territories.get(customer.country, customer.country)
-    return {
-        "name": customer.name,
-        "address": [
-            line for line in (customer.address_line1, customer.address_line2, place, country) if line
-        ],
-        "gstin": customer.gstin,
-        "state_code": customer.state_code if at_home else None,
-        "state": state if at_home else None,
-        "country": customer.country,
-        "tax_treatment": str(customer.tax_treatment),
-    }
+def _advances(invoice: Invoice) -> list[dict[str, str]]:
+    """Return what was received in advance for this invoice, by receipt voucher (CGST Rule 50)."""
+    return [
+        {
+            "number": each.voucher.number,
+            "issued_on": each.voucher.issued_on.isoformat(),
+            "taxable": str(quantize(each.taxable, invoice.currency)),
+            "tax": str(quantize(each.tax, invoice.currency)),
+        }
+        for each in advances.of_invoice(invoice)
+    ]
 
 
 def _line(line: InvoiceLine, currency: str, book: PriceBook) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.ids import new_id
 from app.models import Account, Invoice, Posting, Wallet, WalletTransaction
 from app.models.wallets import Book, TransactionKind, TransactionState, WalletStatus
 from app.permissions import Actor
-from app.services import audit, holds, ledger, movements
+from app.services import audit, holds, ledger, movements, vouchers
 from app.services.inputs import refusals
 from app.services.wallet_rules import locked, need_active, need_available, need_reason, note, read_amount
 
@@ -75,19 +75,27 @@ def find_for(account: Account) -> Wallet | None:
 
 
 def top_up(
-    wallet: Wallet, amount: object, *, at: datetime, actor: Actor, reason: str, reference: str | None = None
+    wallet: Wallet,
+    amount: object,
+    *,
+    at: datetime,
+    actor: Actor,
+    reason: str,
+    reference: str | None = None,
+    tax: Decimal = movements.ZERO,
 ) -> WalletTransaction:
     """Put money into the wallet that arrived at a gateway or the bank; what usage owes is paid from it at
     once.
 
-    `amount` is a Decimal, its text, or Money. The caller sees to it that one payment tops up once.
+    `amount` is a Decimal, its text, or Money, and `tax` came beside it (`app.services.advances.receive` works
+    out both and issues the voucher). The caller sees to it that one payment tops up once.
 
     Raises:
         Invalid: the amount is zero, negative, too precise or too large, or the reason is missing.
         CurrencyMismatch: it is in another currency.
         Conflict: the wallet is closed.
     """
-    return _take_in(TransactionKind.top_up, Book.cash, wallet, amount, at, actor, reason, reference)
+    return _take_in(TransactionKind.top_up, Book.cash, wallet, amount, at, actor, reason, reference, tax)
 
 
 def credit(
@@ -125,7 +133,8 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
 
     Raises:
         IllegalTransition: it is not completed, or was reversed before.
-        Conflict: it is of a kind that is undone in another way (`UNREVERSED`).
+        Conflict: it is of a kind that is undone in another way (`UNREVERSED`), or a part of the advance that
+            it brought is used.
         InsufficientFunds: what it brought in has been spent.
         Invalid: the reason is missing.
     """
@@ -138,6 +147,7 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
         original.state = TransactionState(
             move("wallet_transaction", original.state, TransactionState.REVERSED)
         )
+    advance = vouchers.whole_of(original)
     postings = db.session.scalars(select(Posting).where(Posting.journal_id == original.journal_id))
     sides = {posting.book: -posting.amount for posting in postings}
     if sides[Book.wallet] < 0:
@@ -149,6 +159,7 @@ def reverse(transaction: WalletTransaction, *, at: datetime, actor: Actor, reaso
     reversal = movements.post_one(undone, at)
     summary = f"{original.kind} of {quantize(original.amount, original.currency)} reversed: {reason}"
     note(actor, "wallet.reversed", summary, reversal, at)
+    vouchers.give_back(wallet, reversal, advance, at=at, actor=actor)
     movements.settle(wallet, at)
     return reversal
 
@@ -188,13 +199,14 @@ def _take_in(
     actor: Actor,
     reason: str,
     reference: str | None,
+    tax: Decimal = movements.ZERO,
 ) -> WalletTransaction:
     wallet = locked(wallet)
     given = read_amount(amount, wallet)
     need_reason(reason)
     if wallet.status is WalletStatus.closed:
         raise Conflict("The wallet is closed.")
-    sides = {Book.wallet: given, source: -given}
+    sides = {Book.wallet: given, Book.tax: tax, source: -given - tax}
     transaction = movements.post_one(movements.Move(kind, wallet, sides, reason, actor.label, reference), at)
     done = "topped_up" if kind is TransactionKind.top_up else "credited"
     note(

@@ -71,7 +71,7 @@ def test_a_missing_number_is_named(session: Session, issued: list[Invoice]) -> N
     report = verify.run(["numbers"], at=IN_NOVEMBER)
     assert red(report) == {"numbers": ["series OT29 2026-27"]}
     assert report.results[0].problems[0].message == (
-        "The series stands at 3, 2 invoices have its numbers, number 2 is missing."
+        "The series stands at 3, 2 documents have its numbers, number 2 is missing."
     )
 
 

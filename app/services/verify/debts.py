@@ -5,18 +5,23 @@ from datetime import datetime
 from app.domain.money import plain
 from app.services.verify.checks import Findings, check, count_rows, stream
 
-# A payment pays the debt before anything else (`app.services.invoiced_debts`).
+# A payment or a credit note pays the debt before anything else (`app.services.invoiced_debts`).
 OPEN_DEBTS = """
     SELECT d.reference_id, d.open, i.id,
-           greatest(0, d.billed - (i.amount_paid - i.paid_from_wallet)) AS expected
+           greatest(0, d.billed - (i.amount_paid - i.paid_from_wallet - i.advance_tax + i.amount_credited))
+           AS expected
     FROM (
-        SELECT j.reference_id, -sum(p.amount) AS open, -sum(least(p.amount, 0)) AS billed
+        SELECT j.reference_id, -sum(p.amount) AS open, coalesce(sum(r.amount), 0) AS billed
         FROM postings p JOIN journals j ON j.id = p.journal_id
+        LEFT JOIN postings r ON r.journal_id = p.journal_id AND r.book = 'receivable'
         WHERE p.book = 'invoiced'
         GROUP BY j.reference_id
     ) d
     LEFT JOIN invoices i ON i.id::text = d.reference_id AND i.status NOT IN ('draft', 'parked')
-    WHERE i.id IS NULL OR d.open <> greatest(0, d.billed - (i.amount_paid - i.paid_from_wallet))
+    WHERE i.id IS NULL
+       OR d.open <> greatest(
+           0, d.billed - (i.amount_paid - i.paid_from_wallet - i.advance_tax + i.amount_credited)
+       )
 """
 
 MISCOUNTED = """

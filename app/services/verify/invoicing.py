@@ -30,6 +30,10 @@ WRONG_SERIES = """
         SELECT registration_id, kind, substring(number FROM '[0-9]+$')::int AS n,
                extract(year FROM issued_on - interval '3 months')::int AS starts
         FROM invoices WHERE number IS NOT NULL
+        UNION ALL
+        SELECT registration_id, kind, substring(number FROM '[0-9]+$')::int,
+               extract(year FROM issued_on - interval '3 months')::int
+        FROM vouchers
     ), found AS (
         SELECT registration_id, kind, starts || '-' || lpad(((starts + 1) % 100)::text, 2, '0') AS
         financial_year,
@@ -86,11 +90,11 @@ def snapshots(findings: Findings, at: datetime) -> None:
 
 @check("numbers", "Document numbers run without gap or repeat")
 def numbers(findings: Findings, at: datetime) -> None:
-    """Compare every series with the invoices that carry its numbers."""
+    """Compare every series with the invoices and vouchers that carry its numbers."""
     count_rows(findings, series="invoice_series")
     for row in stream(WRONG_SERIES):
         gap = f", number {row.missing} is missing" if row.missing else ""
-        message = f"The series stands at {row.last_number}, {row.taken} invoices have its numbers{gap}."
+        message = f"The series stands at {row.last_number}, {row.taken} documents have its numbers{gap}."
         findings.add(f"series {row.prefix} {row.financial_year}", message)
 
 

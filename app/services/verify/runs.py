@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app import clock
 from app.db import db, is_isolated
 from app.services.verify import (
+    advanced,
     archives,
     books,
     chains,
@@ -41,6 +42,8 @@ ORDER = [
         debts,
         invoicing,
         subscriptions,
+        credits,
+        advanced,
         contracts,
         queues,
         roles,
