@@ -20,6 +20,7 @@ from app.domain.buckets import read_limits
 
 MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 PART = re.compile(r"1|0(\.[0-9]{1,4})?")
+DAY = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 MINUTES = re.compile(r"[1-9][0-9]{0,5}")
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -56,6 +57,10 @@ class Settings:
     park_above_mean_times: int = 10
     advances_taxed: bool = True
     registration_choice: str = "default"
+    einvoice_provider: str = ""
+    einvoice_from: str = ""
+    einvoice_turnover: int = 0
+    einvoice_above: int = 50_000_000
     approval_days: int = 7
     low_balance_levels: tuple[str, ...] = ("1", "0.5", "0")
     auto_top_up_retry_minutes: tuple[str, ...] = ("15", "60", "360", "1440")
@@ -150,6 +155,7 @@ class Settings:
             )
         problems += self._problems_of_callers()
         problems += self._problems_of_wallets()
+        problems += self._problems_of_einvoices()
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
@@ -169,6 +175,16 @@ class Settings:
             problems.append("LOW_BALANCE_LEVELS: write parts of the threshold from 0 to 1, such as 1,0.5,0.")
         if not all(MINUTES.fullmatch(pause) for pause in self.auto_top_up_retry_minutes):
             problems.append("AUTO_TOP_UP_RETRY_MINUTES: write whole minutes, such as 15,60,360,1440.")
+        return problems
+
+    def _problems_of_einvoices(self) -> list[str]:
+        problems = []
+        if bool(self.einvoice_provider) != bool(self.einvoice_from):
+            problems.append("EINVOICE_PROVIDER and EINVOICE_FROM go together: set both or none.")
+        if self.einvoice_from and not DAY.fullmatch(self.einvoice_from):
+            problems.append("EINVOICE_FROM: write a day, such as 2026-04-01.")
+        if self.production and self.einvoice_provider == "sandbox":
+            problems.append("EINVOICE_PROVIDER=sandbox must not be set in production: it registers nothing.")
         return problems
 
     def _problems_of_callers(self) -> list[str]:
