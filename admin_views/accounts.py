@@ -22,7 +22,19 @@ from app.services import accounts, subscriptions
 
 def open_account(values: dict[str, Any], *, actor: Actor) -> Account:
     """Open an account of the customer that the form names."""
-    return accounts.create(values.pop("customer"), values, actor=actor)
+    return accounts.create(values.pop("customer"), _with_registration(values), actor=actor)
+
+
+def change_account(account: Account, values: dict[str, Any], *, actor: Actor) -> Account:
+    """Change an account as its form says."""
+    return accounts.update(account, _with_registration(values), actor=actor)
+
+
+def _with_registration(values: dict[str, Any]) -> dict[str, Any]:
+    if "registration" not in values:
+        return values
+    chosen = values.pop("registration")
+    return {**values, "registration_id": chosen.id if chosen else None}
 
 
 def subscribe(
@@ -57,7 +69,7 @@ class AccountScreen(ModelScreen):
     empty = "Open an account for a customer: usage is posted to it, and its invoices are made."
     can_create = True
     can_edit = True
-    writes = Writes(open_account, accounts.update)
+    writes = Writes(open_account, change_account)
     form_columns = (
         "customer",
         "name",
@@ -66,6 +78,7 @@ class AccountScreen(ModelScreen):
         "timezone",
         "billing_mode",
         "payment_terms_days",
+        "registration",
         "status",
     )
     edit_columns = (
@@ -75,6 +88,7 @@ class AccountScreen(ModelScreen):
         "timezone",
         "billing_mode",
         "payment_terms_days",
+        "registration",
         "status",
     )
     operations = (

@@ -54,9 +54,12 @@ class Settings:
     event_max_ahead_seconds: int = 300
     event_retention_months: int = 12
     billing_grace_hours: int = 0
+    billing_day: int = 1
+    billing_lanes: int = 2
     park_above_mean_times: int = 10
     advances_taxed: bool = True
     registration_choice: str = "default"
+    accept_test_gstins: bool = False
     einvoice_provider: str = ""
     einvoice_from: str = ""
     einvoice_turnover: int = 0
@@ -147,6 +150,10 @@ class Settings:
             )
         if self.event_retention_months < 1:
             problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
+        if not 0 <= self.billing_day <= 28:
+            problems.append("BILLING_DAY must be a day from 1 to 28, or 0.")
+        if not 1 <= self.billing_lanes <= 32:
+            problems.append("BILLING_LANES must be from 1 to 32.")
         if self.approval_days < 1:
             problems.append("APPROVAL_DAYS must be 1 or more.")
         if self.registration_choice not in {"default", "same_state_first"}:
@@ -161,6 +168,8 @@ class Settings:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
             if self.development_sign_in:
                 problems.append("DEVELOPMENT_SIGN_IN must not be on in production.")
+            if self.accept_test_gstins:
+                problems.append("ACCEPT_TEST_GSTINS must not be on in production.")
             if not self.public_url.startswith("https://"):
                 problems.append("PUBLIC_URL must start with https:// in production.")
             if not self.trusted_hosts:

@@ -22,6 +22,9 @@ blueprint = Blueprint("accounts", __name__)
 Mode = Annotated[str, Meta(description="`postpaid` (the default) or `prepaid`, which has a wallet")]
 Zone = Annotated[str, Meta(description="IANA, such as Asia/Kolkata, the default")]
 Days = Annotated[int, Meta(ge=0, le=365, description="Days until an invoice is due; 15 by default")]
+Registration = Annotated[
+    str | None, Meta(max_length=36, description="The seller's registration that issues its documents")
+]
 
 
 class NewAccount(Body):
@@ -35,6 +38,7 @@ class NewAccount(Body):
     billing_mode: Mode | UnsetType = UNSET
     payment_terms_days: Days | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType = UNSET
+    registration_id: Registration | UnsetType = UNSET
 
 
 class AccountChange(Body):
@@ -47,6 +51,7 @@ class AccountChange(Body):
     billing_mode: Mode | UnsetType = UNSET
     payment_terms_days: Days | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType = UNSET
+    registration_id: Registration | UnsetType = UNSET
     status: Annotated[str, Meta(description="`active`, `suspended` or `closed`")] | UnsetType = UNSET
 
 

@@ -31,7 +31,9 @@ WIRE_POINTERS = {
 Email = Annotated[str, Meta(max_length=254, description="RFC 5322")]
 Phone = Annotated[str | None, Meta(description="E.164, such as +919876543210")]
 Gstin = Annotated[str | None, Meta(description="15 characters; its State is the place of supply")]
-Treatment = Annotated[str, Meta(description="`regular`, or `sez` in a Special Economic Zone")]
+Treatment = Annotated[str, Meta(description="`regular`, `sez` in a Special Economic Zone, or `exempt`")]
+Reason = Annotated[str | None, Meta(max_length=300, description="The notification that exempts, as cited")]
+Reverse = Annotated[bool, Meta(description="The customer, who has a GSTIN, pays the tax itself")]
 
 
 class Address(Body):
@@ -56,6 +58,8 @@ class NewCustomer(Body):
     gstin: Gstin | UnsetType = UNSET
     tax_id: str | UnsetType | None = UNSET
     tax_treatment: Treatment | UnsetType = UNSET
+    exempt_reason: Reason | UnsetType = UNSET
+    reverse_charge: Reverse | UnsetType = UNSET
     external_id: str | UnsetType | None = UNSET
     metadata: dict[str, Any] | UnsetType | None = UNSET
 
@@ -71,6 +75,8 @@ class CustomerChange(Body):
     gstin: Gstin | UnsetType = UNSET
     tax_id: str | UnsetType | None = UNSET
     tax_treatment: Treatment | UnsetType = UNSET
+    exempt_reason: Reason | UnsetType = UNSET
+    reverse_charge: Reverse | UnsetType = UNSET
     external_id: str | UnsetType | None = UNSET
     metadata: dict[str, Any] | UnsetType | None = UNSET
     status: Annotated[str, Meta(description="`active`, `suspended` or `closed`")] | UnsetType = UNSET

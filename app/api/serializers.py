@@ -22,7 +22,7 @@ from app.models import (
     Subscription,
     UsageEvent,
 )
-from app.models.invoices import ItemStatus
+from app.models.billing_runs import ItemStatus
 from app.permissions import Role
 from app.services import components
 
@@ -75,6 +75,8 @@ def customer(row: Customer) -> dict[str, Any]:
         "gstin": row.gstin,
         "tax_id": row.tax_id,
         "tax_treatment": row.tax_treatment,
+        "exempt_reason": row.exempt_reason,
+        "reverse_charge": row.reverse_charge,
         "metadata": row.extra,
         "status": row.status,
         "created_at": instant_text(row.created_at),
@@ -94,6 +96,7 @@ def account(row: Account) -> dict[str, Any]:
         "billing_mode": row.billing_mode,
         "payment_terms_days": row.payment_terms_days,
         "settings": row.settings,
+        "registration_id": str(row.registration_id) if row.registration_id else None,
         "status": row.status,
         "created_at": instant_text(row.created_at),
         "updated_at": instant_text(row.updated_at),

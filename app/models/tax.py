@@ -38,7 +38,6 @@ class SellerRegistration(Identified, Timestamped, Base):
     letters: Mapped[list["LetterOfUndertaking"]] = relationship(
         back_populates="registration",
         order_by="LetterOfUndertaking.valid_from",
-        lazy="selectin",
         passive_deletes="all",
     )
 

@@ -13,7 +13,7 @@ from app.errors import Conflict, Frozen, NotFound
 from app.models import Account, Customer, Subscription
 from app.models.customers import AccountStatus, BillingMode
 from app.permissions import Actor
-from app.services import audit, inputs, wallets
+from app.services import audit, inputs, registrations, wallets
 from app.services.addressing import by_reference
 from app.services.inputs import optional, text
 
@@ -26,6 +26,7 @@ READERS: dict[str, inputs.Reader] = {
     "status": inputs.choice(AccountStatus),
     "payment_terms_days": inputs.whole(0, 365),
     "settings": inputs.an_object,
+    "registration_id": optional(registrations.a_registration),
 }
 # Periods, prices and the wallet hang on these, so they stay as they are once there is a subscription.
 FIXED_ONCE_SUBSCRIBED = frozenset({"currency", "timezone", "billing_mode"})

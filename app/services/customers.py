@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.config import current_settings
 from app.db import db
 from app.domain.errors import RuleBroken
 from app.domain.gstin import state_of, validate
@@ -33,12 +34,14 @@ READERS: dict[str, inputs.Reader] = {
     "gstin": optional(text(30)),
     "tax_id": optional(text(50)),
     "tax_treatment": inputs.choice(TaxTreatment),
+    "exempt_reason": optional(text(300)),
+    "reverse_charge": inputs.yes_or_no,
     "status": inputs.choice(CustomerStatus),
     "notes": optional(text(10_000)),
     "extra": inputs.an_object,
 }
 
-TAX_IDENTITY = ("gstin", "state_code", "country", "tax_treatment")
+TAX_IDENTITY = ("gstin", "state_code", "country", "tax_treatment", "exempt_reason", "reverse_charge")
 
 
 def create(values: Mapping[str, Any], *, actor: Actor) -> Customer:
@@ -47,7 +50,8 @@ def create(values: Mapping[str, Any], *, actor: Actor) -> Customer:
 
     Raises:
         Invalid: with every attribute that cannot be used; a GSTIN with a wrong check character or of another
-            State than the address; a Special Economic Zone outside India.
+            State than the address; a Special Economic Zone outside India; an exemption without its reason;
+            reverse charge of somebody without a GSTIN.
         Conflict: the external id is taken.
     """
     found = inputs.read(values, READERS, required=("name", "email"))
@@ -106,7 +110,7 @@ def _tax_identity(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     gstin, state, country = values.get("gstin"), values.get("state_code"), values["country"]
     with refusals():
-        gstin = validate(gstin) if gstin else None
+        gstin = validate(gstin, accept_test=current_settings().accept_test_gstins) if gstin else None
         if gstin and country != INDIA:
             raise RuleBroken("/gstin", "mismatch", "A GSTIN belongs to a customer in India: country IN.")
         state = state or (state_of(gstin) if gstin else None)
@@ -117,7 +121,23 @@ def _tax_identity(values: Mapping[str, Any]) -> dict[str, Any]:
             raise RuleBroken("/state_code", "mismatch", message)
         if values["tax_treatment"] is TaxTreatment.sez and country != INDIA:
             raise RuleBroken("/tax_treatment", "mismatch", "A Special Economic Zone is in India.")
+        _check_treatment({**values, "gstin": gstin})
     return {"gstin": gstin, "state_code": state}
+
+
+def _check_treatment(values: Mapping[str, Any]) -> None:
+    """Return if the exemption has its reason, and who is to bear the tax is registered for it.
+
+    Raises:
+        RuleBroken: it has none, or is not (CGST Act s.9(3), s.11).
+    """
+    exempt = values["tax_treatment"] is TaxTreatment.exempt
+    if exempt and (values["country"] != INDIA or not values.get("exempt_reason")):
+        message = "An exemption in India names its notification, as invoices cite it."
+        raise RuleBroken("/exempt_reason", "required", message)
+    if values.get("reverse_charge") and not values["gstin"]:
+        message = "Only a customer with a GSTIN can pay the tax on reverse charge."
+        raise RuleBroken("/reverse_charge", "needs_gstin", message)
 
 
 def _flush(customer: Customer) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import selectinload
 
 from app.config import current_settings
 from app.db import db
@@ -86,7 +87,8 @@ def sellers(on: date) -> tuple[Seller, ...]:
         or_(SellerRegistration.valid_until.is_(None), SellerRegistration.valid_until >= on),
     )
     order = (SellerRegistration.is_default.desc(), SellerRegistration.valid_from, SellerRegistration.gstin)
-    rows = db.session.scalars(select(SellerRegistration).where(*valid).order_by(*order))
+    letters = selectinload(SellerRegistration.letters)
+    rows = db.session.scalars(select(SellerRegistration).where(*valid).options(letters).order_by(*order))
     return tuple(seller_of(row) for row in rows)
 
 

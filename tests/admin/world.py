@@ -35,6 +35,7 @@ from app.models import (
     SimulatedAccount,
     Simulation,
     StoredFile,
+    TaxCollector,
     UsageDelta,
     UsageEvent,
     UsageRollup,
@@ -43,7 +44,8 @@ from app.models import (
     Wallet,
     WebhookMessage,
 )
-from app.models.invoices import InvoiceKind, InvoiceStatus, ItemStatus, LineKind, RunStatus
+from app.models.billing_runs import ItemStatus, RunStatus
+from app.models.invoices import InvoiceKind, InvoiceStatus, LineKind
 from app.models.payments import PaymentStatus
 from app.permissions import Role
 from app.services import keys, users, wallets
@@ -303,7 +305,14 @@ def machinery_rows(number: int) -> list[Base]:
     users.create(f"person{number}@otpless.example", role=Role.support, actor=factories.ACTOR)
     keys.create(f"Ingest {number}", scopes=["events:write"], at=AT, actor=factories.ACTOR)
     factories.make_tax_rate(valid_from=date(2015, 1, 1) + timedelta(days=number))
+    factories.make_exchange_rate(valid_from=date(2016, 1, 1) + timedelta(days=number))
     return [
+        TaxCollector(
+            country="ID",
+            tax_name="PPN",
+            number="01.234.567.8-012.000",
+            valid_from=date(2015, 1, 1) + timedelta(days=number),
+        ),
         UsedNonce(key_id=new_id(), nonce=f"n-{number}", forget_at=AT),
         WebhookMessage(
             gateway="stripe",
