@@ -6,6 +6,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from admin_views.base import ModelScreen
+from admin_views.explanations import LineRoutes
 from admin_views.fields import DayField, DocumentField, ExactField
 from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
@@ -58,7 +59,7 @@ def draft(
 
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
-class InvoiceScreen(ReratingRoutes, ModelScreen):
+class InvoiceScreen(LineRoutes, ReratingRoutes, ModelScreen):
     """The invoices and credit notes, and the page of one."""
 
     column_list = ("number", "customer", "status", "issued_on", "due_on", "kind", "total", "amount_due")

@@ -1,4 +1,4 @@
-"""Invoices: drafts, previews, issue, documents, and the events behind a line (API.md §3, §6)."""
+"""Invoices: drafts, previews, issue, documents (API.md §3, §6)."""
 
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -20,10 +20,10 @@ from app.db import db, transaction
 from app.domain.events import read_instant
 from app.domain.periods import ONE_DAY, Period, day_start
 from app.errors import Invalid, NotFound
-from app.models import Invoice, InvoiceLine, UsageEvent
+from app.models import Invoice, InvoiceLine
 from app.models.invoices import InvoiceStatus
 from app.permissions import Role
-from app.services import documents, explanations, invoices
+from app.services import documents, invoices
 from app.services.charges import period_between
 
 blueprint = Blueprint("invoices", __name__)
@@ -128,22 +128,6 @@ def download(invoice_id: UUID) -> Response:
         name = f"{row.number}.pdf".replace("/", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return Response(content, 200, headers, mimetype=PDF)
-
-
-@blueprint.get("/invoices/<uuid:invoice_id>/lines/<int:n>/events")
-@guard("billing", "read")
-@endpoint("List the events behind a line", query=Page, answers="event", many=True)
-def list_line_events(invoice_id: UUID, n: int, query: Page) -> Response:
-    """The oldest first: every event that the line's component charges in the line's period, also those that
-    came after the invoice. One that was taken back after it has the `status` cancelled or amended.
-    """
-    line = next((line for line in _get(invoice_id).lines if line.n == n), None)
-    if line is None:
-        raise NotFound("There is no such line.")
-    chosen, keep = explanations.events_behind(line)
-    key = (UsageEvent.occurred_at, UsageEvent.event_id)
-    rows, cursor = paginate(chosen, query, key, descending=False)
-    return success([serializers.usage_event(row) for row in rows if keep(row)], next_cursor=cursor)
 
 
 def _visible() -> Select[Any]:

@@ -3,11 +3,13 @@
 from io import BytesIO
 from uuid import UUID
 
-from flask import render_template, request, send_file
+from flask import render_template, request, send_file, url_for
 from werkzeug.wrappers import Response
 
+from app.models import InvoiceLine
 from app.portal.guard import blueprint, own_id
-from app.services import documents, own
+from app.services import documents, explanations, line_words, own
+from app.services.explanations import read_bucket, read_day
 
 
 @blueprint.get("/invoices")
@@ -21,6 +23,29 @@ def list_invoices() -> str:
 def show_invoice(invoice_id: UUID) -> str:
     """Show one invoice with what each line is made of."""
     return render_template("portal/invoice.html", invoice=own.get_invoice(own_id(), invoice_id), own=own)
+
+
+@blueprint.get("/invoices/<uuid:invoice_id>/lines/<int:n>")
+def explain_line(invoice_id: UUID, n: int) -> str:
+    """Show why a line asks for its amount, down to the single events."""
+    invoice = own.get_invoice(own_id(), invoice_id)
+    line = explanations.find_line(invoice, n)
+    near = None
+    if line_words.counts(line):
+        near = explanations.closer(
+            line,
+            on=read_day(request.args.get("day", "")),
+            bucket_at=read_bucket(request.args.get("bucket", "")),
+            after=request.args.get("after", ""),
+        )
+
+    def to_line(other: InvoiceLine) -> str:
+        return url_for("portal.explain_line", invoice_id=other.invoice_id, n=other.n)
+
+    found = explanations.explain(line)
+    return render_template(
+        "portal/invoice_line.html", invoice=invoice, found=found, near=near, to_line=to_line
+    )
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>/pdf")

@@ -281,3 +281,14 @@ def test_a_page_costs_few_queries(
     with query_counter() as queries:
         client.get(path)
     assert len(queries) == count, queries
+
+
+def test_a_line_of_an_invoice_explains_itself_and_somebody_elses_is_not_there(
+    world: World, client: FlaskClient
+) -> None:
+    path = f"/portal/invoices/{world.own.invoice.id}/lines/1"
+    said = text(client, path)
+    assert "1,000 messages in the period, priced as a whole: ₹250.00." in said
+    assert "exactly those that this line was made of" in said
+    assert client.get(f"/portal/invoices/{world.foreign.invoice.id}/lines/1").status_code == 404
+    assert client.get(f"{path}0").status_code == 404

@@ -1,0 +1,64 @@
+"""The pages of invoices in the back office: a line explained down to its events."""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+
+from app.models import Invoice
+from app.permissions import Role
+from tests import factories as make
+from tests.admin.conftest import Desk, Person
+from tests.services.invoicing import NOON, issue_for, priced, use
+
+
+@pytest.fixture
+def invoice(desk: Person) -> Invoice:
+    """An invoice of 3 messages and a fee."""
+    make.make_seller()
+    make.make_tax_rate("18")
+    metric = make.make_metric("auth.otp", name="One-time passwords", dimensions=["channel"])
+    account = make.make_account(make.make_customer(gstin=make.a_gstin("29")))
+    priced(make.per_unit(metric, "2.50", name="SMS"), make.fee("1000"), account=account)
+    use(account, metric, 2, channel="sms")
+    use(account, metric, 1, at=NOON + timedelta(days=1), channel="email")
+    return issue_for(account)
+
+
+def page_of(invoice: Invoice, n: int, **more: str) -> str:
+    asked = "".join(f"&{name}={quote(value)}" for name, value in more.items())
+    return f"/admin/invoices/line/?id={invoice.id}&n={n}{asked}"
+
+
+def usage_line(invoice: Invoice) -> int:
+    return next(line.n for line in invoice.lines if line.metric_code)
+
+
+def test_a_line_is_followed_to_its_days_buckets_and_events(invoice: Invoice, desk: Person) -> None:
+    n = usage_line(invoice)
+    whole = desk.text(page_of(invoice, n))
+    assert "3 messages in the period, priced as a whole: ₹7.50." in whole
+    assert "exactly those that this line was made of" in whole
+    assert "day=2026-10-15" in whole
+    day = desk.text(page_of(invoice, n, day="2026-10-15"))
+    assert "channel sms" in day
+    assert "bucket=2026-10-15T06%3A30%3A00%2B00%3A00" in day
+    assert "channel email" not in day
+    events = desk.text(page_of(invoice, n, bucket="2026-10-15T06:30:00+00:00"))
+    assert events.count("channel sms") == 2
+
+
+def test_a_fee_shows_its_fraction_and_no_usage(invoice: Invoice, desk: Person) -> None:
+    n = next(line.n for line in invoice.lines if not line.metric_code)
+    page = desk.text(page_of(invoice, n))
+    assert "31 of 31 days" in page
+    assert "Usage by day" not in page
+
+
+@pytest.mark.parametrize("more", [{"day": "soon"}, {"bucket": "soon"}])
+def test_a_place_that_is_none_is_not_found(invoice: Invoice, desk: Person, more: dict[str, str]) -> None:
+    assert desk.get(page_of(invoice, usage_line(invoice), **more)).status_code == 404
+
+
+def test_support_reads_explanations_too(invoice: Invoice, at_desk: Desk) -> None:
+    assert at_desk(Role.support).get(page_of(invoice, 1)).status_code == 200
