@@ -32,10 +32,11 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "draft": ("parked", "issued"),
         "parked": ("draft", "issued"),
         "issued": ("partially_paid", "paid", "overdue", "uncollectible", "cancelled"),
-        "partially_paid": ("paid", "overdue", "uncollectible", "cancelled"),
-        "overdue": ("partially_paid", "paid", "uncollectible", "cancelled"),
+        "partially_paid": ("issued", "paid", "overdue", "uncollectible", "cancelled"),
+        "overdue": ("issued", "partially_paid", "paid", "uncollectible", "cancelled"),
         "uncollectible": ("partially_paid", "paid", "cancelled"),
-        "paid": (),
+        # Only what goes back makes a paid invoice wait for money again, or cancels it.
+        "paid": ("issued", "partially_paid", "overdue", "cancelled"),
         "cancelled": (),
     },
     # A gateway may report a failed or expired attempt before the one that took the money: both may succeed.
@@ -45,10 +46,17 @@ MOVES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "unknown": ("pending", "succeeded", "failed", "expired", "parked"),
         "failed": ("pending", "succeeded", "parked"),
         "expired": ("succeeded", "parked"),
-        "parked": ("succeeded", "failed", "refunded"),
+        "parked": ("succeeded", "failed", "partially_refunded", "refunded"),
         "succeeded": ("partially_refunded", "refunded"),
         "partially_refunded": ("refunded",),
         "refunded": (),
+    },
+    "refund": {
+        "created": ("pending", "unknown", "succeeded", "failed"),
+        "pending": ("unknown", "succeeded", "failed"),
+        "unknown": ("pending", "succeeded", "failed"),
+        "succeeded": (),
+        "failed": (),
     },
     # What was registered can be asked to be cancelled, which the portal may refuse.
     "e_invoice": {

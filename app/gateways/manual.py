@@ -49,6 +49,10 @@ class ManualGateway:
         """Refuse: the money goes back by a bank transfer that a person makes and records."""
         self._refuse()
 
+    def fetch_refund(self, payment_ref: str, ref: str) -> GatewayRefund:
+        """Refuse: the bank is not connected."""
+        self._refuse()
+
     def verify_webhook(self, raw_body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Refuse: nobody signs for a bank transfer."""
         raise BadSignature("A manual payment has no webhooks.")

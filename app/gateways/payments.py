@@ -155,6 +155,14 @@ class PaymentGateway(Protocol):
             GatewayUnavailable: no answer; ask again with the same key.
         """
 
+    def fetch_refund(self, payment_ref: str, ref: str) -> GatewayRefund:
+        """Return how the refund `ref` of a payment stands.
+
+        Raises:
+            GatewayRefused: the gateway knows no such refund.
+            GatewayUnavailable: no answer.
+        """
+
     def verify_webhook(self, raw_body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
         """Return the message that was signed, checked over the raw bytes.
 

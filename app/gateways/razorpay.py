@@ -177,11 +177,19 @@ class RazorpayGateway:
         exponent = self.minor_exponent(currency)
         body = {"amount": to_minor(amount, exponent), "receipt": key, "speed": "normal"}
         headers = {"X-Refund-Idempotency": key}
-        refund = self._ask(lambda: self._client.payment.refund(payment_ref, body, headers=headers))
+        return self._refund_of(
+            self._ask(lambda: self._client.payment.refund(payment_ref, body, headers=headers))
+        )
+
+    def fetch_refund(self, payment_ref: str, ref: str) -> GatewayRefund:
+        """Read a refund of a payment."""
+        return self._refund_of(self._ask(lambda: self._client.payment.fetch_refund_id(payment_ref, ref)))
+
+    def _refund_of(self, refund: Mapping[str, Any]) -> GatewayRefund:
         return GatewayRefund(
             ref=refund["id"],
             status=REFUND_STATES.get(refund["status"], GatewayStatus.pending),
-            amount=from_minor(refund["amount"], exponent),
+            amount=from_minor(refund["amount"], self.minor_exponent(refund["currency"])),
             currency=refund["currency"],
         )
 

@@ -42,6 +42,11 @@ TIMEOUT_SECONDS = 10.0
 WEBHOOK_TOLERANCE_SECONDS = 300
 UNANSWERED = (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError)
 IN_PROGRESS = 409
+REFUND_STATES = {
+    "succeeded": GatewayStatus.succeeded,
+    "failed": GatewayStatus.failed,
+    "canceled": GatewayStatus.failed,
+}
 SETTLED = ("checkout.session.", "payment_intent.")
 
 
@@ -172,16 +177,19 @@ class StripeGateway:
                 {"idempotency_key": key},
             )
         )
-        states = {
-            "succeeded": GatewayStatus.succeeded,
-            "failed": GatewayStatus.failed,
-            "canceled": GatewayStatus.failed,
-        }
+        return self._refund_of(refund)
+
+    def fetch_refund(self, payment_ref: str, ref: str) -> GatewayRefund:
+        """Read a refund."""
+        return self._refund_of(self._ask(lambda: self._client.v1.refunds.retrieve(ref)))
+
+    def _refund_of(self, refund: Any) -> GatewayRefund:
+        currency = refund.currency.upper()
         return GatewayRefund(
             ref=refund.id,
-            status=states.get(refund.status, GatewayStatus.pending),
-            amount=from_minor(refund.amount, exponent),
-            currency=refund.currency.upper(),
+            status=REFUND_STATES.get(refund.status, GatewayStatus.pending),
+            amount=from_minor(refund.amount, self.minor_exponent(currency)),
+            currency=currency,
         )
 
     def verify_webhook(self, raw_body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
@@ -198,13 +206,14 @@ class StripeGateway:
         except (stripe.SignatureVerificationError, ValueError, KeyError) as error:
             raise BadSignature("The signature does not match the body.") from error
         is_session = kind.startswith("checkout.session.")
+        is_intent = kind.startswith("payment_intent.")
         tag = (subject.get("metadata") or {}).get("intent_id")
         return WebhookEvent(
             key=event["id"],
             kind=kind,
             intent_id=uuid_or_none(tag) if kind.startswith(SETTLED) else None,
             checkout_ref=subject["id"] if is_session else None,
-            payment_ref=subject.get("payment_intent") if is_session else subject["id"],
+            payment_ref=subject["id"] if is_intent else subject.get("payment_intent"),
         )
 
     def _ask(self, call: Callable[[], T]) -> T:

@@ -49,7 +49,7 @@ class Payment(Identified, Timestamped, Base):
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("tax BETWEEN 0 AND amount", name="tax_within"),
         CheckConstraint("num_nonnulls(wallet_id, invoice_id) = 1", name="one_purpose"),
-        CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within"),
+        CheckConstraint("refunded BETWEEN 0 AND coalesce(taken, amount)", name="refunded_within"),
         Index("ix_payments_account_id", "account_id"),
         Index("ix_payments_wallet_id", "wallet_id"),
         Index("ix_payments_method_id", "method_id"),
@@ -79,6 +79,9 @@ class Payment(Identified, Timestamped, Base):
     )
     checkout_url: Mapped[str | None]
     fee: Mapped[Amount | None] = mapped_column(info=money())
+    taken: Mapped[Amount | None] = mapped_column(
+        info={**money(), "help": "What the gateway took, where that is not what was asked for."}
+    )
     refunded: Mapped[Amount] = mapped_column(default=0, server_default=text("0"), info=money())
     reason: Mapped[str | None] = mapped_column(info={"help": "Why it failed or was parked, in words."})
     saves_method: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

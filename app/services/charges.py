@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
+
 from app.domain.money import plain
 from app.domain.periods import Period, local_date
-from app.models import ChargePosition
+from app.models import ChargePosition, Invoice
 from app.models.invoices import LineKind
 from app.services.price_book import Price
 
@@ -57,6 +59,12 @@ class Extra:
     subscription_id: UUID | None = None
     version_id: UUID | None = None
     period: Period | None = None
+
+
+def still_billed() -> ColumnElement[bool]:
+    """Return the condition that what an invoice asked for counts as billed: it was issued, and not cancelled
+    to be billed again."""
+    return Invoice.number.is_not(None) & ~Invoice.rebilled
 
 
 def explained(kind: str, amount: Decimal, *, quantity: str = "0", unit: str = "0") -> dict[str, Any]:

@@ -26,10 +26,10 @@ from app.domain.periods import Period, day_start, periods_between
 from app.domain.proration import share, split
 from app.errors import NotFound, Overlapping
 from app.models import Account, Commitment, Invoice, InvoiceLine, Subscription
-from app.models.invoices import InvoiceStatus, LineKind
+from app.models.invoices import LineKind
 from app.permissions import Actor
 from app.services import audit, segments
-from app.services.charges import Due, Extra, explained, invoiced_row
+from app.services.charges import Due, Extra, explained, invoiced_row, still_billed
 from app.services.components import SAC
 from app.services.contracts import check_order, check_unbilled, next_border
 from app.services.fee_charges import covered_days
@@ -38,7 +38,6 @@ from app.services.price_book import PriceBook
 from app.services.rating import Coverage
 
 NOTHING = Decimal(0)
-UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 CHARGES = (LineKind.usage, LineKind.fixed, LineKind.adjustment)
 Place = tuple[UUID, datetime]
 Agreed = Mapping[UUID, list[Commitment]]
@@ -207,7 +206,7 @@ def _issued(account_id: UUID, kinds: Sequence[LineKind], *key: Any) -> Sequence[
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
         .where(
             Invoice.account_id == account_id,
-            Invoice.status.not_in(UNBILLED),
+            still_billed(),
             InvoiceLine.subscription_id.is_not(None),
             InvoiceLine.kind.in_(kinds),
         )

@@ -21,13 +21,12 @@ from app.models import (
     Subscription,
     TermsOverride,
 )
-from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
 from app.services import audit, components, inputs, metering, segments
+from app.services.charges import still_billed
 from app.services.inputs import a_day, optional, refusals
 
 MOST_OVERRIDES = 100
-UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 BESIDE_TERMS = frozenset({"component", "start_on", "end_on", "reason"})
 
 
@@ -215,7 +214,7 @@ def check_unbilled(
         .join(Subscription, Subscription.id == InvoiceLine.subscription_id)
         .where(
             Subscription.origin_id == subscription.origin_id,
-            Invoice.status.not_in(UNBILLED),
+            still_billed(),
             InvoiceLine.component_id.is_not(None),
         )
     )

@@ -19,9 +19,9 @@ from app.domain.money import plain
 from app.domain.periods import Period, local_date, periods_between
 from app.domain.proration import share, split
 from app.models import Account, Invoice, InvoiceLine, Subscription
-from app.models.invoices import InvoiceStatus, LineKind
+from app.models.invoices import LineKind
 from app.models.plans import ComponentKind, Timing
-from app.services.charges import Due, Key, invoiced_row
+from app.services.charges import Due, Key, invoiced_row, still_billed
 from app.services.price_book import Price, PriceBook
 from app.services.rating import Coverage
 
@@ -29,7 +29,6 @@ NOTHING = Decimal(0)
 ONE = Decimal(1)
 # Which segment is charged a fee that is not prorated, by subscription, component and period.
 Wholes = dict[Key, UUID]
-UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 
 
 def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
@@ -67,7 +66,7 @@ def invoiced(account_id: UUID) -> dict[Key, Decimal]:
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
         .where(
             Invoice.account_id == account_id,
-            Invoice.status.not_in(UNBILLED),
+            still_billed(),
             InvoiceLine.subscription_id.is_not(None),
             InvoiceLine.component_id.is_not(None),
             InvoiceLine.metric_code.is_(None),

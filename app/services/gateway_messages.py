@@ -26,11 +26,13 @@ from app.models import WebhookMessage
 from app.models.payments import MessageStatus
 from app.queue import enqueue
 from app.registry import load_package
-from app.services import payments
+from app.services import payments, refund_sending
 
 load_package(app.gateways)
 
 BATCH = 100
+# What the kinds of messages about refunds have in common: `charge.refunded`, `refund.processed`.
+REFUND = "refund"
 LONGEST_ERROR = 500
 
 log = logging.getLogger(__name__)
@@ -38,10 +40,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A stored message that nobody acted on yet; `payment_id` is None where it is about nothing of ours."""
+    """A stored message that nobody acted on yet; it names a payment by our id or by the gateway's."""
 
     id: UUID
-    payment_id: UUID | None
+    kind: str
+    reference: str
+
+    @property
+    def payment_id(self) -> UUID | None:
+        """The payment that it names by our own id."""
+        return uuid_or_none(self.reference)
 
 
 def receive(gateway: str, raw_body: bytes, headers: Mapping[str, str]) -> bool:
@@ -99,22 +107,27 @@ def process() -> dict[str, int]:
 
 def _list_waiting() -> list[Waiting]:
     query = (
-        select(WebhookMessage.id, WebhookMessage.reference)
+        select(WebhookMessage.id, WebhookMessage.kind, WebhookMessage.reference)
         .where(WebhookMessage.status == MessageStatus.received)
         .order_by(WebhookMessage.received_at, WebhookMessage.id)
         .limit(BATCH)
     )
-    return [Waiting(key, uuid_or_none(reference)) for key, reference in db.session.execute(query)]
+    return [Waiting(*row) for row in db.session.execute(query)]
 
 
 def _act_on(message: Waiting) -> str | None:
     """Ask the gateway about the payment; returns why nothing was done, if nothing was."""
-    if message.payment_id is None:
+    payment_id = message.payment_id
+    if payment_id is None and REFUND in message.kind:
+        payment_id = in_transaction(lambda: refund_sending.payment_of(message.reference))
+    if payment_id is None:
         return None
     try:
-        payments.apply_gateway_state(message.payment_id)
+        payments.apply_gateway_state(payment_id)
     except NotFound:
         return "It names a payment that is not here."
+    if REFUND in message.kind:
+        refund_sending.ask_about_payment(payment_id)
     return None
 
 

@@ -2,7 +2,7 @@
 final."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.db import db, lock
-from app.domain.invoicing import amount_due, settlement
 from app.domain.money import parse_amount, plain
 from app.domain.numbering import ist_date
 from app.domain.periods import Period
@@ -21,10 +20,10 @@ from app.errors import Conflict, Invalid, NotFound
 from app.models import Account, Invoice
 from app.models.invoices import InvoiceOrigin, InvoiceStatus
 from app.permissions import Actor
-from app.services import audit, invoiced_debts
+from app.services import audit, inputs, invoiced_debts, settling
 from app.services.drafting import assemble
 from app.services.inputs import refusals
-from app.services.issuing import issue, issue_new, park
+from app.services.issuing import issue, park
 from app.services.price_book import PriceBook
 
 T = TypeVar("T")
@@ -74,16 +73,6 @@ def draft_for(
     invoice = draft.invoice
     _flush(invoice)
     return park(invoice, draft.problems, at=at, actor=actor) if draft.problems else invoice
-
-
-def bill(account: Account, period: Period, *, at: datetime, actor: Actor, book: PriceBook) -> Invoice | None:
-    """Draft and issue the invoice of a billing run at once, or park it; None where nothing is to be billed.
-
-    Raises:
-        Conflict, Invalid: as `draft_for` and `issue` say.
-    """
-    draft = assemble(account, period, at=at, origin=InvoiceOrigin.run, book=book)
-    return None if draft is None else issue_new(draft, at=at, actor=actor, book=book)
 
 
 def draft_by_hand(
@@ -154,13 +143,13 @@ def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Ac
         raise Conflict(f"The invoice is {invoice.status} and waits for no payment.")
     with refusals():
         paid = parse_amount(plain(amount), invoice.currency, pointer="/amount")
-    due = amount_due(invoice.total, invoice.amount_paid)
+    due = invoice.amount_due
     if paid > due:
         message = f"Only {plain(due)} {invoice.currency} is due on {invoice}."
         raise Invalid.at("/amount", message, code="too_large")
     before = {"status": invoice.status, "amount_paid": invoice.amount_paid}
     invoice.amount_paid += paid
-    _settle(invoice, on=ist_date(at))
+    settling.settle(invoice, on=ist_date(at))
     invoiced_debts.pay(invoice, paid, at=at, actor=actor)
     audit.record(
         actor,
@@ -177,7 +166,8 @@ def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Ac
 def mark_overdue(*, at: datetime, actor: Actor) -> int:
     """Mark every invoice whose due day has passed (in India's time) and that is not paid; return how many."""
     waiting = (InvoiceStatus.issued, InvoiceStatus.partially_paid)
-    late = (Invoice.status.in_(waiting), Invoice.due_on < ist_date(at), Invoice.amount_paid < Invoice.total)
+    asked = Invoice.total - Invoice.amount_credited
+    late = (Invoice.status.in_(waiting), Invoice.due_on < ist_date(at), Invoice.amount_paid < asked)
     ids = list(db.session.scalars(select(Invoice.id).where(*late)))
     marked = [invoice for invoice in lock(Invoice, ids) if invoice.status in waiting]
     for invoice in marked:
@@ -195,6 +185,34 @@ def mark_overdue(*, at: datetime, actor: Actor) -> int:
     return len(marked)
 
 
+def write_off(invoice: Invoice, *, reason: str, at: datetime, actor: Actor) -> Invoice:
+    """Give up what is still due of an invoice, which becomes uncollectible. It still counts as asked for, and
+    a payment that comes after all is taken as ever.
+
+    Raises:
+        Conflict: nothing is due. IllegalTransition: it was given up before.
+        Invalid: no reason.
+    """
+    (invoice,) = lock(Invoice, [invoice.id])
+    with refusals():
+        why = inputs.text()(reason, "/reason")
+        if invoice.status not in OPEN or not invoice.amount_due:
+            raise Conflict(f"The invoice is {invoice.status} and waits for no money.")
+        before = invoice.status
+        invoice.status = InvoiceStatus(move("invoice", before, InvoiceStatus.uncollectible))
+    due = plain(invoice.amount_due)
+    audit.record(
+        actor,
+        "invoice.written_off",
+        invoice,
+        summary=f"{due} {invoice.currency} of {invoice} was given up: {why}",
+        at=at,
+        before={"status": before},
+        after={"status": invoice.status, "amount_due": due, "reason": why},
+    )
+    return invoice
+
+
 def get(invoice_id: UUID) -> Invoice:
     """Return the invoice with this id, its lines loaded.
 
@@ -208,16 +226,6 @@ def get(invoice_id: UUID) -> Invoice:
     return invoice
 
 
-def _settle(invoice: Invoice, *, on: date) -> None:
-    assert invoice.due_on is not None
-    status = InvoiceStatus(settlement(invoice.total, invoice.amount_paid, due_on=invoice.due_on, today=on))
-    if invoice.status is InvoiceStatus.uncollectible and status is InvoiceStatus.overdue:
-        status = InvoiceStatus.partially_paid
-    if status is not invoice.status:
-        with refusals():
-            invoice.status = InvoiceStatus(move("invoice", invoice.status, status))
-
-
 def _flush(invoice: Invoice) -> None:
     try:
         with db.session.begin_nested():
@@ -229,7 +237,6 @@ def _flush(invoice: Invoice) -> None:
 
 
 __all__ = [
-    "bill",
     "draft_by_hand",
     "draft_for",
     "get",
@@ -238,4 +245,5 @@ __all__ = [
     "park",
     "preview",
     "record_payment",
+    "write_off",
 ]

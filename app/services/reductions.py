@@ -32,15 +32,14 @@ from app.models import (
     InvoiceLine,
     Subscription,
 )
-from app.models.invoices import InvoiceStatus, LineKind
-from app.services.charges import Due, Extra, explained
+from app.models.invoices import LineKind
+from app.services.charges import Due, Extra, explained, still_billed
 from app.services.discounts import worth
 from app.services.price_book import PriceBook
 from app.services.taxes import Rates
 
 M = TypeVar("M", bound=Base)
 NOTHING = Decimal(0)
-UNBILLED = (InvoiceStatus.draft, InvoiceStatus.parked, InvoiceStatus.cancelled)
 
 
 def has_contract(account_id: UUID) -> bool:
@@ -115,7 +114,7 @@ def taken(account_id: UUID, period_start: datetime, sources: Collection[UUID]) -
             InvoiceLine.kind.in_((LineKind.discount, LineKind.coupon)),
             Invoice.account_id == account_id,
             Invoice.period_start == period_start,
-            Invoice.status.not_in(UNBILLED),
+            still_billed(),
         )
         .group_by(InvoiceLine.source_id)
     )

@@ -27,8 +27,15 @@ from app.models.invoices import InvoiceKind
 from app.models.plans import ComponentKind
 from app.permissions import Actor
 from app.services import audit, invoices
-from app.services.charges import INVOICED, Key, invoiced_before, invoiced_row, period_between
-from app.services.fee_charges import UNBILLED, Wholes, fee_of
+from app.services.charges import (
+    INVOICED,
+    Key,
+    invoiced_before,
+    invoiced_row,
+    period_between,
+    still_billed,
+)
+from app.services.fee_charges import Wholes, fee_of
 from app.services.price_book import PriceBook
 from app.services.rating import Coverage, Place, for_nothing
 from app.services.rollups import tally_places
@@ -89,7 +96,7 @@ def rerate_month(account: Account, month: Period, *, at: datetime, book: PriceBo
     query = select(Invoice.id).where(
         Invoice.account_id == account.id,
         Invoice.kind.in_(BILLS),
-        Invoice.status.not_in(UNBILLED),
+        still_billed(),
         Invoice.period_start >= month.start,
         Invoice.period_end <= month.end,
     )
@@ -105,7 +112,7 @@ def accounts_with_bills(months: Collection[Period]) -> list[UUID]:
     first, after = min(month.start for month in months), max(month.end for month in months)
     query = select(Invoice.account_id).where(
         Invoice.kind.in_(BILLS),
-        Invoice.status.not_in(UNBILLED),
+        still_billed(),
         Invoice.period_start >= first,
         Invoice.period_end <= after,
     )
@@ -183,7 +190,7 @@ def _later(invoice: Invoice) -> dict[Key, Decimal]:
         .where(
             Invoice.account_id == invoice.account_id,
             Invoice.id != invoice.id,
-            Invoice.status.not_in(UNBILLED),
+            still_billed(),
             Invoice.issued_at > (invoice.issued_at or invoice.created_at),
             InvoiceLine.subscription_id.is_not(None),
         )

@@ -45,6 +45,8 @@ def take(payment_id: UUID, found: GatewayPayment, *, at: datetime) -> PaymentSta
         return payment.status
     payment.gateway_payment_ref = found.payment_ref or payment.gateway_payment_ref
     payment.fee = found.fee
+    if target is PaymentStatus.parked and found.currency == payment.currency:
+        payment.taken = found.amount
     if target is PaymentStatus.succeeded:
         payment_methods.remember(payment, found.saved, at=at, actor=SYSTEM)
         target, reason = settle(payment, at=at, actor=SYSTEM)
@@ -99,6 +101,7 @@ def settle(payment: Payment, *, at: datetime, actor: Actor) -> tuple[PaymentStat
                 advances.receive(
                     payment.wallet,
                     amount,
+                    payment=payment,
                     at=at,
                     actor=actor,
                     reason=f"Top-up by {payment.gateway.capitalize()}",

@@ -44,6 +44,8 @@ def upgrade() -> None:
         "amount_credited = 0 OR amount_credited BETWEEN 0 AND total",
     )
     op.execute(KEEP_ISSUED.format(columns=SINCE))
+    op.add_column("payments", sa.Column("taken", MONEY, nullable=True))
+    _limit_refunded("coalesce(taken, amount)")
     _make_refunds()
     _make_dunning()
 
@@ -52,6 +54,8 @@ def downgrade() -> None:
     op.drop_table("dunning_pauses")
     op.drop_table("dunning_notices")
     op.drop_table("refunds")
+    _limit_refunded("amount")
+    op.drop_column("payments", "taken")
     op.execute(KEEP_ISSUED.format(columns=BEFORE))
     op.drop_column("invoices", "rebilled")
     op.drop_column("invoices", "amount_credited")
@@ -127,6 +131,12 @@ def _make_dunning() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dunning_pauses")),
         sa.UniqueConstraint("customer_id", name=op.f("uq_dunning_pauses_customer_id")),
     )
+
+
+def _limit_refunded(most: str) -> None:
+    op.drop_constraint(op.f("ck_payments_refunded_within"), "payments", type_="check")
+    condition = f"refunded BETWEEN 0 AND {most}"
+    op.create_check_constraint(op.f("ck_payments_refunded_within"), "payments", condition)
 
 
 def _enum(name: str, values: tuple[str, ...]) -> sa.Enum:

@@ -34,6 +34,7 @@ class Controls:
     delay_seconds: float = 5.0
     overpay: int = 0
     declined_charges: int = 0
+    pending_refunds: int = 0
 
 
 @dataclass
@@ -162,16 +163,45 @@ class Sandbox:
             paid = checkout and paid_attempt(checkout)
             if checkout is None or not paid or paid["id"] != payment_id:
                 raise Refused("The payment was not captured, so it cannot be refunded.")
-            left = paid["amount"] - sum(refund["amount"] for refund in checkout["refunds"])
+            kept = [refund for refund in checkout["refunds"] if refund.get("status") != "failed"]
+            left = paid["amount"] - sum(refund["amount"] for refund in kept)
             amount = left if amount is None else amount
             if not 0 < amount <= left:
                 raise Refused("The refund amount is greater than what is left of the payment.")
             prefix = "re_" if checkout["gateway"] == "stripe" else "rfnd_"
-            refund = {"id": prefix + secrets.token_hex(7), "amount": amount, "created_at": now()}
+            pending = self.controls.pending_refunds > 0
+            self.controls.pending_refunds -= pending
+            refund = {
+                "id": prefix + secrets.token_hex(7),
+                "amount": amount,
+                "status": "pending" if pending else "succeeded",
+                "created_at": now(),
+            }
             checkout["refunds"].append(refund)
-            self._tell(checkout, "refunded")
+            if not pending:
+                self._tell(checkout, "refunded")
             self.store.save(checkout)
             return checkout, refund
+
+    def find_refund(self, refund_id: str) -> tuple[Document, Document] | None:
+        """Return (checkout, refund) of a refund's id."""
+        for checkout in self.store.all():
+            for refund in checkout["refunds"]:
+                if refund["id"] == refund_id:
+                    return checkout, refund
+        return None
+
+    def finish_refunds(self, *, failed: bool) -> int:
+        """Let the refunds that are pending succeed, or fail; returns how many there were."""
+        done = 0
+        with self.store.lock:
+            for checkout in self.store.all():
+                for refund in [one for one in checkout["refunds"] if one["status"] == "pending"]:
+                    refund["status"] = "failed" if failed else "succeeded"
+                    self._tell(checkout, "refund_failed" if failed else "refunded")
+                    done += 1
+                self.store.save(checkout)
+        return done
 
     def _settle(self, checkout: Document) -> None:
         checkout["attempts"][-1]["status"] = "paid"

@@ -41,6 +41,12 @@ def switch() -> Answer:
     return jsonify(asdict(present)), 200
 
 
+@controls.post("/sandbox/refunds")
+def finish_refunds() -> Answer:
+    """Let the pending refunds succeed, or with `{"failed": true}` fail; tell of each."""
+    return jsonify(done=_sandbox().finish_refunds(failed=bool(request.get_json().get("failed")))), 200
+
+
 @controls.get("/sandbox/deliveries")
 def deliveries() -> Answer:
     """Return every webhook with its attempts and outcome."""

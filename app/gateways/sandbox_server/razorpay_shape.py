@@ -117,6 +117,15 @@ def refund_payment(payment_id: str) -> Answer:
     return jsonify(answer[1]), answer[0]
 
 
+@razorpay_api.get("/v1/payments/<payment_id>/refunds/<refund_id>")
+def fetch_refund(payment_id: str, refund_id: str) -> Answer:
+    """Return a refund of a payment."""
+    found = _sandbox().find_refund(refund_id)
+    if found is None:
+        return _refuse("The id provided does not exist")
+    return jsonify(refund_body(*found, payment_id)), 200
+
+
 def link_body(sandbox: Sandbox, checkout: Document) -> Document:
     """Return a checkout as a `payment_link`."""
     paid = paid_attempt(checkout)
@@ -171,7 +180,7 @@ def refund_body(checkout: Document, refund: Document, payment_id: str) -> Docume
         "amount": refund["amount"],
         "currency": checkout["currency"],
         "payment_id": payment_id,
-        "status": "processed",
+        "status": {"succeeded": "processed"}.get(refund["status"], refund["status"]),
         "created_at": int(refund["created_at"]),
     }
 
@@ -181,13 +190,14 @@ def razorpay_events(sandbox: Sandbox, checkout: Document, fact: str) -> list[Doc
     entities: dict[str, Document] = {"payment_link": link_body(sandbox, checkout)}
     if checkout["attempts"]:
         entities["payment"] = payment_body(checkout, checkout["attempts"][-1])
-    if fact == "refunded":
+    if fact in {"refunded", "refund_failed"}:
         entities["refund"] = refund_body(checkout, checkout["refunds"][-1], entities["payment"]["id"])
     kinds = {
         "paid": [("payment.captured", ["payment"]), ("payment_link.paid", ["payment_link", "payment"])],
         "declined": [("payment.failed", ["payment"])],
         "expired": [("payment_link.expired", ["payment_link"])],
         "refunded": [("refund.processed", ["refund", "payment"])],
+        "refund_failed": [("refund.failed", ["refund", "payment"])],
     }
     return [
         {

@@ -66,6 +66,10 @@ class Store:
                 return checkout
         return None
 
+    def all(self) -> list[Document]:
+        """Return every checkout, the oldest first."""
+        return self._select(f"{CHECKOUTS} {OLDEST_FIRST}")
+
     def processing(self) -> list[Document]:
         """Return the checkouts whose payment still takes its time."""
         return [

@@ -147,16 +147,31 @@ def create_refund() -> tuple[Response, int]:
             checkout, refund = _sandbox().refund(form.get("payment_intent", ""), amount)
         except (Refused, ValueError) as error:
             return _error(BAD_REQUEST, str(error))
-        return 200, {
-            "id": refund["id"],
-            "object": "refund",
-            "amount": refund["amount"],
-            "currency": checkout["currency"].lower(),
-            "payment_intent": form["payment_intent"],
-            "status": "succeeded",
-        }
+        return 200, refund_body(checkout, refund)
 
     return _idempotent(work)
+
+
+@stripe_api.get("/v1/refunds/<refund_id>")
+def retrieve_refund(refund_id: str) -> tuple[Response, int]:
+    """Return a refund."""
+    found = _sandbox().find_refund(refund_id)
+    if found is None:
+        return jsonify(_error(NOT_FOUND, f"No such refund: '{refund_id}'")[1]), NOT_FOUND
+    return jsonify(refund_body(*found)), 200
+
+
+def refund_body(checkout: Document, refund: Document) -> Document:
+    """Return a `refund`."""
+    paid = paid_attempt(checkout)
+    return {
+        "id": refund["id"],
+        "object": "refund",
+        "amount": refund["amount"],
+        "currency": checkout["currency"].lower(),
+        "payment_intent": paid["id"] if paid else None,
+        "status": refund.get("status", "succeeded"),
+    }
 
 
 def session_body(sandbox: Sandbox, checkout: Document, *, expand: bool = False) -> Document:
@@ -223,7 +238,9 @@ def stripe_events(sandbox: Sandbox, checkout: Document, fact: str) -> list[Docum
     charge = {
         "id": f"ch_{checkout['attempts'][-1]['id']}" if checkout["attempts"] else "",
         "object": "charge",
+        "payment_intent": checkout["attempts"][-1]["id"] if checkout["attempts"] else None,
     }
+    refund = refund_body(checkout, checkout["refunds"][-1]) if checkout["refunds"] else None
     kinds: dict[str, list[tuple[str, Any]]] = {
         "paid": [
             ("payment_intent.succeeded", intent_body(checkout)),
@@ -231,7 +248,8 @@ def stripe_events(sandbox: Sandbox, checkout: Document, fact: str) -> list[Docum
         ],
         "declined": [("payment_intent.payment_failed", intent_body(checkout))],
         "expired": [("checkout.session.expired", session)],
-        "refunded": [("charge.refunded", charge)],
+        "refunded": [("charge.refunded", charge), ("refund.updated", refund)],
+        "refund_failed": [("refund.failed", refund)],
     }
     return [
         {

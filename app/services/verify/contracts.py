@@ -22,14 +22,14 @@ COMMITTED_ACCOUNTS = """
     FROM commitments c
     JOIN subscriptions s ON s.origin_id = c.subscription_id
     JOIN invoices i ON i.account_id = s.account_id
-    WHERE i.number IS NOT NULL AND i.status <> 'cancelled' AND i.origin = 'run'
+    WHERE i.number IS NOT NULL AND NOT i.rebilled AND i.origin = 'run'
     GROUP BY i.account_id ORDER BY i.account_id
 """
 
 USES = """
     SELECT l.source_id, l.kind, i.period_start, -sum(l.amount) AS amount
     FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id
-    WHERE l.kind IN ('discount', 'coupon', 'credit') AND i.number IS NOT NULL AND i.status <> 'cancelled'
+    WHERE l.kind IN ('discount', 'coupon', 'credit') AND i.number IS NOT NULL AND NOT i.rebilled
     GROUP BY l.source_id, l.kind, i.period_start
 """
 
@@ -72,7 +72,7 @@ CARRIED = """
             SELECT coalesce(sum((tax ->> 'amount')::numeric), 0) AS amount
             FROM jsonb_array_elements(l.taxes) AS tax
         ) t
-        WHERE l.kind = 'carried' AND i.number IS NOT NULL AND i.status <> 'cancelled'
+        WHERE l.kind = 'carried' AND i.number IS NOT NULL AND NOT i.rebilled
         GROUP BY i.id, l.source_id
     ), moved AS (
         SELECT wallet_id, reference, sum(amount) AS amount FROM wallet_transactions

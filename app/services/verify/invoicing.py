@@ -57,7 +57,7 @@ WRONGLY_INVOICED = """
     LEFT JOIN (
         SELECT l.subscription_id, l.component_id, l.period_start, sum(l.quantity) AS quantity, sum(l.amount)
         AS amount FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id
-        WHERE i.number IS NOT NULL AND l.metric_code IS NOT NULL
+        WHERE i.number IS NOT NULL AND NOT i.rebilled AND l.metric_code IS NOT NULL
         GROUP BY l.subscription_id, l.component_id, l.period_start
     ) l USING (subscription_id, component_id, period_start)
     WHERE p.invoiced_quantity <> coalesce(l.quantity, 0) OR p.invoiced_amount <> coalesce(l.amount, 0)

@@ -34,7 +34,7 @@ BILLED_ACCOUNTS = """
            (SELECT max(s.updated_at) FROM subscriptions s WHERE s.account_id = i.account_id) AS changed_at,
            (SELECT max(o.updated_at) FROM terms_overrides o JOIN subscriptions s ON s.id = o.subscription_id
             WHERE s.account_id = i.account_id) AS agreed_at
-    FROM invoices i WHERE i.number IS NOT NULL AND i.status <> 'cancelled'
+    FROM invoices i WHERE i.number IS NOT NULL AND NOT i.rebilled
     GROUP BY i.account_id ORDER BY i.account_id
 """
 
