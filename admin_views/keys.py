@@ -57,6 +57,8 @@ def typed(text: Any, column: Column[Any]) -> Any:
         return UUID(str(text))
     if kind is datetime:
         return datetime.fromisoformat(str(text))
+    if kind is date:
+        return date.fromisoformat(str(text))
     if kind is int:
         number = int(str(text))
         if abs(number) >= BIGGEST_INTEGER:

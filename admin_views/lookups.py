@@ -7,7 +7,7 @@ from typing import Any
 from flask_admin.model.ajax import AjaxModelLoader
 from flask_admin.model.fields import AjaxSelectField
 from markupsafe import Markup
-from sqlalchemy import select
+from sqlalchemy import String, select
 from wtforms import Form, ValidationError, widgets
 
 from admin_views import keys, loading
@@ -23,7 +23,9 @@ LIKELY_SEARCH = ("name", "code", "number", "email", "gstin")
 def default_search(model: type[Base]) -> tuple[str, ...]:
     """Return what a model is searched by where its screen does not say."""
     columns = mapper_of(model).column_attrs
-    found = [name for name in LIKELY_SEARCH if name in columns]
+    found = [
+        name for name in LIKELY_SEARCH if name in columns and isinstance(columns[name].columns[0].type, String)
+    ]
     return (*found, "=external_id") if "external_id" in columns else tuple(found)
 
 

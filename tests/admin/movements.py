@@ -9,6 +9,7 @@ from app.db import db
 from app.models import Customer, PaymentMethod, User, Wallet
 from app.permissions import Role
 from app.services import (
+    anchors,
     caps,
     grants,
     holds,
@@ -35,6 +36,7 @@ def make_movements(customer: Customer) -> None:
     grants.give(second, "20", **told)
     wallets.debit(second, "5", **told)
     _make_alerts(customer, second)
+    anchors.drop(AT)
 
 
 def _make_alerts(customer: Customer, wallet: Wallet) -> None:

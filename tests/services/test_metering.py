@@ -32,6 +32,7 @@ from tests.services.metered import (
     subscribe_prepaid,
     transactions,
 )
+from tests.services.tampering import owning
 
 
 def test_deltas_of_one_bucket_become_one_rollup(session: Session) -> None:
@@ -146,8 +147,9 @@ def test_usage_given_back_first_lowers_what_is_owed(session: Session) -> None:
 def test_a_prepaid_account_without_a_wallet_gets_one_and_owes(session: Session) -> None:
     metric = make_metric()
     subscription, wallet = subscribe_prepaid(per_unit(metric, "1"))
-    session.delete(wallet)
-    session.flush()
+    with owning(session):
+        session.delete(wallet)
+        session.flush()
     add_usage(subscription.account, metric, 3)
     meter()
     opened = session.scalars(select(Wallet).where(Wallet.account_id == subscription.account_id)).one()

@@ -148,7 +148,7 @@ def test_recomputing_costs_a_batch_four_statements_more(session: Session, query_
     session.flush()
     with query_counter() as queries:
         assert metering.drain(at=NOON) == 30
-    assert len(queries) == 15, "\n".join(queries)
+    assert len(queries) == 13, "\n".join(queries)
 
 
 def used_up(aggregation: str) -> tuple[Subscription, Metric]:
