@@ -79,7 +79,7 @@ def build(snapshot: Snapshot, original: Snapshot | None = None) -> dict[str, Any
     rate = _rupees_per_unit(snapshot, original)
     items = items_of(snapshot["lines"], rate)
     abroad = snapshot["buyer"]["country"] != INDIA
-    document = {
+    document: dict[str, Any] = {
         "Version": VERSION,
         "TranDtls": {
             "TaxSch": "GST",

@@ -62,7 +62,9 @@ class EInvoice(Identified, Timestamped, Base):
     signed_qr: Mapped[str | None] = mapped_column(info={"readonly": True})
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     next_try_at: Mapped[datetime]
-    failure: Mapped[str | None] = mapped_column(info={"help": "Why the portal, or our own check, refused it."})
+    failure: Mapped[str | None] = mapped_column(
+        info={"help": "Why the portal, or our own check, refused it."}
+    )
     last_error: Mapped[str | None] = mapped_column(info={"help": "What came of the last attempt."})
     cancel_reason: Mapped[int | None] = mapped_column(
         info={"help": "1 duplicate, 2 data entry mistake, 3 order cancelled, 4 others."}
