@@ -4,38 +4,43 @@ from datetime import timedelta
 from uuid import UUID
 
 from app import clock
+from app.config import current_settings
 from app.permissions import Actor
-from app.services import billing, invoices
+from app.services import billing, billing_runs, invoices
 from jobs.runner import job
 
 SYSTEM = Actor.system("billing")
+# How many evenings it is tried, so that what was mended since is billed too.
+DAYS = 5
 
 
-@job("billing", cron="0 20 1-5 * *")
+@job("billing", cron="0 20 * * *")
 def bill_last_month() -> dict[str, str]:
-    """Begin or resume the run of the last month: from the 1st, 20:00 UTC, when it has ended everywhere, and
-    on four more days for what was mended since.
+    """Begin or resume the run of the last month: from the billing day, 20:00 UTC (on the 1st the month has
+    ended everywhere), and on four more days for what was mended since.
     """
-    at = clock.now()
+    at, first = clock.now(), current_settings().billing_day
+    if not first or not first <= at.day < first + DAYS:
+        return {}
     period = f"{at.replace(day=1) - timedelta(days=1):%Y-%m}"
     run = billing.prepare(period, at=at, actor=SYSTEM)
-    billing.share_out(run.id)
+    billing_runs.share_out(run.id)
     return {"period": period, "run": str(run.id)}
 
 
 @job("billing", transactional=False, timeout_seconds=7200)
-def bill_accounts(run_id: str, lane: str) -> dict[str, int]:
+def bill_accounts(run_id: str, lane: str, lanes: str = "1") -> dict[str, int]:
     """Bill the pending accounts of a run, beside the other lanes: each account is billed by one of them."""
-    steps = billing.work(UUID(run_id), at=clock.now(), actor=SYSTEM)
+    steps = billing.work(UUID(run_id), at=clock.now(), actor=SYSTEM, lane=int(lane), lanes=int(lanes))
     return {"billed": sum(1 for _ in steps), "lane": int(lane)}
 
 
-@job("billing", cron=60, due=billing.has_unfinished)
+@job("billing", cron=60, due=billing_runs.has_unfinished)
 def resume_runs() -> dict[str, int]:
     """Wake up the lanes of runs that were begun and are not done: their wake-up or worker was lost."""
-    left = billing.unfinished()
+    left = billing_runs.unfinished()
     for run_id in left:
-        billing.share_out(run_id)
+        billing_runs.share_out(run_id)
     return {"runs": len(left)}
 
 

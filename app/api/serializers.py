@@ -11,8 +11,6 @@ from app.api.guards import current_actor
 from app.errors import DomainError, Forbidden
 from app.models import (
     Account,
-    BillingRun,
-    BillingRunItem,
     Customer,
     Invoice,
     InvoiceLine,
@@ -22,7 +20,6 @@ from app.models import (
     Subscription,
     UsageEvent,
 )
-from app.models.billing_runs import ItemStatus
 from app.permissions import Role
 from app.services import components
 
@@ -227,24 +224,3 @@ def usage_event(row: UsageEvent) -> dict[str, Any]:
         "status": row.status,
     }
     return resource("event", row.event_id, attributes)
-
-
-def billing_run(row: BillingRun, counts: Mapping[ItemStatus, int]) -> dict[str, Any]:
-    """Return a billing run with how many of its accounts stand where."""
-    attributes = {
-        "period": row.period,
-        "status": row.status,
-        "started_by": row.started_by,
-        "created_at": instant_text(row.created_at),
-        "finished_at": instant_text(row.finished_at),
-        "accounts": sum(counts.values()),
-        "counts": {str(status): count for status, count in counts.items()},
-    }
-    return resource("billing_run", row.id, attributes)
-
-
-def billing_run_item(row: BillingRunItem) -> dict[str, Any]:
-    """Return what became of one account in a run."""
-    attributes = {"account_id": str(row.account_id), "status": row.status, "message": row.message}
-    links = {"account": related("account", row.account_id), "invoice": related("invoice", row.invoice_id)}
-    return resource("billing_run_item", row.id, attributes, links)

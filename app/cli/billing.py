@@ -6,17 +6,18 @@ from decimal import Decimal
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy import select
 
 from app import clock
 from app.cli.console import actor, command, progress, say, table
-from app.db import db, in_transaction
+from app.db import in_transaction
 from app.formatting import format_money
-from app.models import BillingRun
-from app.models.invoices import ItemStatus
-from app.services import accounts
-from app.services import billing as billing_runs
+from app.models.billing_runs import ItemStatus
+from app.services import accounts, billing_runs, plans
+from app.services import billing as work
+from app.services.billing_candidates import Scope
 from app.services.billing_steps import Step
+
+MADE = (ItemStatus.issued, ItemStatus.due)
 
 billing = AppGroup("billing", help="Billing runs.")
 
@@ -26,9 +27,10 @@ billing = AppGroup("billing", help="Billing runs.")
 @click.option(
     "--account", "references", multiple=True, metavar="ID", help="Bill only this account; repeatable."
 )
+@click.option("--plan", "plan_code", metavar="CODE", help="Bill only who was on this plan in the month.")
 @click.option("--dry-run", is_flag=True, help="Show what would be invoiced, and write nothing.")
 @command
-def run(period: str, references: tuple[str, ...], dry_run: bool) -> None:
+def run(period: str, references: tuple[str, ...], plan_code: str | None, dry_run: bool) -> None:
     """Make one invoice for each account that owes for a month.
 
     A run that was interrupted goes on when it is started again; a running worker takes its share; a month
@@ -40,18 +42,19 @@ def run(period: str, references: tuple[str, ...], dry_run: bool) -> None:
     flask billing run --period 2026-10 --account acct-kaveri --dry-run
     """
     only = in_transaction(lambda: {accounts.get(one).id for one in references}) or None
-    steps = billing_runs.run(period, at=clock.now(), actor=actor(), accounts=only, dry_run=dry_run)
+    plan = in_transaction(lambda: plans.get(plan_code)) if plan_code else None
+    steps = work.run(period, at=clock.now(), actor=actor(), plan=plan, accounts=only, dry_run=dry_run)
     told = _follow(steps)
     _tell(told, period, dry_run)
     if not dry_run:
-        say(f"  the whole run: {in_transaction(lambda: _whole_run(period))}")
+        say(f"  the whole run: {in_transaction(lambda: _whole_run(period, Scope.of(plan, only)))}")
     if any(step.status in {ItemStatus.failed, ItemStatus.parked} for step in told):
         raise click.exceptions.Exit(1)
 
 
-def _whole_run(period: str) -> str:
+def _whole_run(period: str, scope: Scope) -> str:
     """Return how all accounts of a run stand, those included that workers or earlier commands did."""
-    run_id = db.session.scalars(select(BillingRun.id).where(BillingRun.period == period)).one()
+    run_id = billing_runs.find(period, scope).id
     counts = billing_runs.progress(run_id)
     stands = [f"{number:,} {str(status).replace('_', ' ')}" for status, number in counts.items() if number]
     return ", ".join(stands) or "nobody owes anything"
@@ -75,14 +78,15 @@ def _follow(steps: Iterable[Step]) -> list[Step]:
 def _tell(told: list[Step], period: str, dry_run: bool) -> None:
     verb = "would be issued" if dry_run else "issued"
     counts = Counter(step.status for step in told)
-    say(f"{period}: {len(told):,} accounts, {counts[ItemStatus.issued]:,} invoices {verb}")
+    made = counts[ItemStatus.issued] + counts[ItemStatus.due]
+    say(f"{period}: {len(told):,} accounts, {made:,} invoices {verb}")
     rows: list[tuple[str, object]] = [
         (str(status).replace("_", " "), f"{counts[status]:,}") for status in counts
     ]
     table(rows)
     totals: dict[str, Decimal] = {}
     for step in told:
-        if step.status is ItemStatus.issued and step.total is not None and step.currency is not None:
+        if step.status in MADE and step.total is not None and step.currency is not None:
             totals[step.currency] = totals.get(step.currency, Decimal(0)) + step.total
     for currency, total in sorted(totals.items()):
         say(f"  total {currency}: {format_money(total, currency)}")

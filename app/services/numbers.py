@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.db import db
 from app.domain.numbering import financial_year, format_number
+from app.failpoints import reach
 from app.ids import new_id
 from app.models import InvoiceSeries
 from app.models.invoices import InvoiceKind, SeriesKind
@@ -47,5 +48,6 @@ def take(seller: Seller, kind: InvoiceKind | VoucherKind, *, on: date) -> str:
         set_={"last_number": InvoiceSeries.last_number + 1},
     ).returning(InvoiceSeries.prefix, InvoiceSeries.last_number)
     prefix, number = db.session.execute(taken).one()
+    reach("billing.number_taken")
     with refusals():
         return format_number(prefix, year, number)

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import clock
 from app.db import db, in_transaction
+from app.failpoints import reach
 from app.models import OutboxMessage
 from app.queue import enqueue
 from app.registry import Registry
@@ -84,6 +85,7 @@ def _deliver_one() -> bool | None:
     message.attempts += 1
     try:
         with db.session.begin_nested():
+            reach(f"outbox.{message.kind}")
             handlers[message.kind](message)
     except Exception as error:
         message.error = f"{type(error).__name__}: {error}"[:1000]
@@ -96,6 +98,7 @@ def _deliver_one() -> bool | None:
             extra={"kind": message.kind, "key": message.key, "attempts": message.attempts},
         )
         return False
+    reach(f"outbox.{message.kind}.kept")
     message.error = None
     message.done_at = clock.now()
     return True

@@ -1,4 +1,4 @@
-"""Invoices and billing runs by the API (API.md §3, §6)."""
+"""Invoices by the API (API.md §3, §6)."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.models import Account, AuditRecord, Invoice, Metric
-from app.services import billing
 from tests import factories as make
 from tests.api.conftest import Caller, NewCaller
 from tests.services.invoicing import IN_NOVEMBER, NOON, drain, priced, use
@@ -190,49 +189,6 @@ def test_a_key_of_another_account_sees_no_invoice(
     own = new_caller("billing:write", account=account)
     assert own.post(f"{path}/issue").status_code == 403
     assert caller.get(path).json["data"]["attributes"]["number"] is None
-
-
-def test_a_billing_run_is_started_and_followed(session: Session, account: Account, caller: Caller) -> None:
-    started = caller.post("/admin/billing-runs", {"period": "2026-10"})
-    assert started.status_code == 202
-    attributes = started.json["data"]["attributes"]
-    assert (attributes["status"], attributes["accounts"], attributes["counts"]["pending"]) == (
-        "running",
-        1,
-        1,
-    )
-    (run_id,) = billing.unfinished()
-    assert len(list(billing.work(run_id, at=IN_NOVEMBER, actor=make.ACTOR))) == 1
-    path = f"/admin/billing-runs/{started.json['data']['id']}"
-    done = caller.get(path).json["data"]["attributes"]
-    assert (done["status"], done["counts"]["issued"]) == ("done", 1)
-    (item,) = caller.get(f"{path}/accounts", status="issued").json["data"]
-    assert item["attributes"]["account_id"] == str(account.id)
-    assert caller.get("/admin/billing-runs").json["data"][0]["id"] == str(run_id)
-
-
-def test_a_dry_run_shows_and_stores_nothing(session: Session, account: Account, caller: Caller) -> None:
-    body = {"period": "2026-10", "accounts": ["acct-1"], "dry_run": True}
-    (shown,) = caller.post("/admin/billing-runs", body).json["data"]["attributes"]["accounts"]
-    assert (shown["account_id"], shown["total"]) == (str(account.id), "1180.00")
-    assert caller.get("/admin/billing-runs").json["data"] == []
-    assert session.scalar(select(func.count()).select_from(Invoice)) == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"period": "2026-11"}, ("/period", "not_ended")),
-        ({"period": "2026-13"}, ("/period", "not_a_month")),
-        ({"period": "October"}, ("/period", "invalid")),
-        ({"period": "2026-10", "dry_run": True}, ("/accounts", "too_many")),
-    ],
-)
-def test_a_run_that_cannot_be_is_refused(
-    metric: Metric, caller: Caller, body: dict[str, Any], expected: tuple[str, str]
-) -> None:
-    assert pointers(caller.post("/admin/billing-runs", body)) == [expected]
-    assert caller.get("/admin/billing-runs").json["data"] == []
 
 
 def test_only_who_may_write_billing_issues(account: Account, caller: Caller, new_caller: NewCaller) -> None:

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.models import BillingRun, Invoice
-from app.models.invoices import InvoiceStatus, RunStatus
-from app.services import billing
+from app.models.billing_runs import RunStatus
+from app.models.invoices import InvoiceStatus
+from app.services import billing_candidates, billing_runs
 from jobs import invoices as jobs
 from tests import factories as make
-from tests.services.invoicing import IN_DECEMBER, IN_NOVEMBER, issue_for, priced, use
+from tests.services.invoicing import IN_DECEMBER, issue_for, priced, use
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +41,11 @@ def test_a_run_that_was_left_is_found_and_finished(session: Session) -> None:
     assert jobs.resume_runs() == {"runs": 1}
     jobs.bill_accounts(begun["run"], "1")
     assert session.scalars(select(BillingRun.status)).one() is RunStatus.done
-    assert (billing.has_unfinished(), jobs.resume_runs()) == (False, {"runs": 0})
+    assert (billing_runs.has_unfinished(), jobs.resume_runs()) == (False, {"runs": 0})
 
 
 def test_what_was_due_yesterday_is_marked(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    (account_id,) = billing.billing_candidates.accounts(IN_NOVEMBER)
+    (account_id,) = billing_candidates.accounts("2026-10", billing_candidates.Scope())
     invoice = issue_for(make.accounts.get(account_id))
     assert jobs.mark_overdue() == {"overdue": 0}
     monkeypatch.setattr(clock, "now", lambda: IN_DECEMBER)

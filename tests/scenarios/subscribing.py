@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from app import clock
 from app.db import db
 from app.permissions import Actor
-from app.services import billing, keys, metering, reference, verify
+from app.services import billing_runs, keys, metering, reference, verify
 from jobs import invoices as invoice_jobs
 from jobs import subscriptions as subscription_jobs
 from tests.services.tampering import red
@@ -115,7 +115,7 @@ class Story:
         self.at = ist(f"{on} 09:30")
         subscription_jobs.settle()
         self.call("POST", "/admin/billing-runs", {"period": period}, 202)
-        for run_id in billing.unfinished():
+        for run_id in billing_runs.unfinished():
             invoice_jobs.bill_accounts(str(run_id), "0")
         db.session.expire_all()
         return [(line["description"], line["amount"]) for line in self.invoice()["lines"]]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.db import db
 from app.permissions import Actor
-from app.services import billing, keys, metering, outbox, reference
+from app.services import billing_runs, keys, metering, outbox, reference
 from jobs import invoices as invoice_jobs
 from jobs import outbox as outbox_jobs
 
@@ -64,7 +64,7 @@ class Story:
     def bill(self, period: str) -> dict[str, Any]:
         """Start the billing run of a month and let the worker do it; return the run."""
         run = self.post("/admin/billing-runs", {"period": period}, status=202)
-        for run_id in billing.unfinished():
+        for run_id in billing_runs.unfinished():
             invoice_jobs.bill_accounts(str(run_id), "0")
         outbox_jobs.deliver()
         assert not outbox.has_due()

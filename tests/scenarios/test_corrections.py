@@ -14,7 +14,7 @@ from app import clock
 from app.db import db
 from app.models import Invoice
 from app.permissions import Actor
-from app.services import billing, keys, metering, reference, verify
+from app.services import billing_runs, keys, metering, reference, verify
 from jobs import invoices as invoice_jobs
 from tests.services.tampering import red
 
@@ -74,7 +74,7 @@ class Story:
     def bill(self, period: str) -> None:
         """Bill a month."""
         self.call("POST", "/admin/billing-runs", {"period": period}, status=202)
-        for run_id in billing.unfinished():
+        for run_id in billing_runs.unfinished():
             invoice_jobs.bill_accounts(str(run_id), "0")
         db.session.expire_all()
 

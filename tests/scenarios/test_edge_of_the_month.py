@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import clock
 from app.db import db
 from app.permissions import Actor
-from app.services import billing, keys, metering, reference
+from app.services import billing_runs, keys, metering, reference
 from jobs import invoices as invoice_jobs
 
 SYSTEM = Actor.system("tests")
@@ -106,7 +106,7 @@ def send_through_every_door(call: Any, name: str, times: list[Any]) -> None:
 def bill(call: Any, period: str) -> None:
     """Bill a month and let the worker do it."""
     call("POST", "/api/v1/admin/billing-runs", {"period": period})
-    for run_id in billing.unfinished():
+    for run_id in billing_runs.unfinished():
         invoice_jobs.bill_accounts(str(run_id), "0")
     db.session.expire_all()
 

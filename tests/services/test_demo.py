@@ -10,7 +10,8 @@ from app import clock
 from app.db import db, in_transaction
 from app.domain import gstin
 from app.models import Account, BillingRunItem, Invoice, UsageEvent, User, Wallet
-from app.models.invoices import InvoiceKind, ItemStatus
+from app.models.billing_runs import ItemStatus
+from app.models.invoices import InvoiceKind
 from app.services import demo, own, reference, verify
 from app.services.demo.customers import buyers
 from app.services.demo.timeline import Timeline
