@@ -43,17 +43,19 @@ class AwaitingIrn(Conflict):
     code = "awaiting_irn"
 
 
-def is_required(content: Mapping[str, Any]) -> bool:
-    """Tell whether a document with this content needs an e-invoice.
-
-    It does where a provider is set, the seller's turnover is above the limit (₹5 crore since 1 August 2023:
-    Notification 10/2023-CT), its date is not before the first day, and the law asks for one of its kind.
-    """
+def are_on(on: date) -> bool:
+    """Tell whether documents of a day may need an e-invoice: a provider is set, the day is not before the
+    first, and the seller's turnover is above the limit (₹5 crore since 1 August 2023: Notification
+    10/2023-CT)."""
     settings = current_settings()
     if not settings.einvoice_provider or settings.einvoice_turnover <= settings.einvoice_above:
         return False
-    issued_on = date.fromisoformat(content["issued_on"])
-    return issued_on >= date.fromisoformat(settings.einvoice_from) and einvoices.is_reportable(content)
+    return on >= date.fromisoformat(settings.einvoice_from)
+
+
+def is_required(content: Mapping[str, Any]) -> bool:
+    """Tell whether a document with this content needs an e-invoice: of its day and of its kind."""
+    return are_on(date.fromisoformat(content["issued_on"])) and einvoices.is_reportable(content)
 
 
 def objections(content: Mapping[str, Any], original: Mapping[str, Any] | None = None) -> list[str]:

@@ -20,6 +20,7 @@ from app.services import (
     audit,
     carrying,
     claims,
+    einvoices,
     exchange_rates,
     fee_charges,
     invoice_checks,
@@ -60,8 +61,10 @@ def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | Non
         objections = invoice_checks.doubts(invoice, before)
     if objections:
         return park(invoice, objections, at=at, actor=actor)
-    moves = _check_unbilled(invoice)
     seller = taxes.seller_of(invoice.registration)
+    if unfit := _einvoice_faults(invoice, invoice.account, seller, at, book):
+        return park(invoice, unfit, at=at, actor=actor)
+    moves = _check_unbilled(invoice)
     return _finish(invoice, invoice.account, seller, moves, at=at, actor=actor, book=book)
 
 
@@ -75,6 +78,7 @@ def issue_new(draft: Draft, *, at: datetime, actor: Actor, book: PriceBook) -> I
     objections = [*draft.problems, *invoice_checks.faults(invoice)]
     objections += [*invoice_checks.doubts(invoice, draft.before), *_no_exchange_rate(invoice, at, book)]
     db.session.add(invoice)
+    objections += _einvoice_faults(invoice, draft.account, draft.seller, at, book)
     if objections:
         return park(invoice, objections, at=at, actor=actor)
     return _finish(invoice, draft.account, draft.seller, draft.moves, at=at, actor=actor, book=book)
@@ -96,6 +100,21 @@ def _no_exchange_rate(invoice: Invoice, at: datetime, book: PriceBook) -> list[s
     on = ist_date(at)
     found = exchange_rates.objection(invoice.currency, book.exchange_rate(invoice.currency, on), on)
     return [found] if found else []
+
+
+def _einvoice_faults(
+    invoice: Invoice, account: Account, seller: Seller, at: datetime, book: PriceBook
+) -> list[str]:
+    """Return for what the portal would refuse the invoice: once it is issued nothing of it can be mended."""
+    on = ist_date(at)
+    if not einvoices.are_on(on):
+        return []
+    db.session.flush()
+    with db.session.no_autoflush:
+        invoice.issued_on = on
+        content = snapshots.of(invoice, account, seller, book)
+        invoice.issued_on = None
+    return einvoices.objections(content)
 
 
 def _tax_faults(invoice: Invoice, at: datetime, book: PriceBook) -> list[str]:
@@ -144,7 +163,8 @@ def _finish(
 ) -> Invoice:
     invoice.issued_at = at
     invoice.issued_on = ist_date(at)
-    invoice.due_on = invoice.issued_on + timedelta(days=account.payment_terms_days)
+    agreed = invoice.due_on or invoice.issued_on + timedelta(days=account.payment_terms_days)
+    invoice.due_on = max(agreed, invoice.issued_on)
     invoice.parked_reason = None
     claims.take(invoice)
     carrying.keep(invoice, at=at, actor=actor)
@@ -156,7 +176,8 @@ def _finish(
     for line, position in moves:
         position.invoiced_quantity += line.quantity
         position.invoiced_amount += line.amount
-    outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
+    if not einvoices.begin(invoice, at=at, actor=actor):
+        outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
     audit.record(
         actor,
         "invoice.issued",
