@@ -29,6 +29,7 @@ from app.services import (
     credit_note_making,
     credit_note_parts,
     credited,
+    einvoices,
     giving_back,
     inputs,
     invoiced_debts,
@@ -181,7 +182,8 @@ def _issue(
 def _record(
     note: Invoice, invoice: Invoice, reason: str, before: dict[str, Any], at: datetime, actor: Actor
 ) -> None:
-    outbox.promise("invoice.document", str(note.id), {"invoice_id": str(note.id)})
+    if not einvoices.begin(note, at=at, actor=actor):
+        outbox.promise("invoice.document", str(note.id), {"invoice_id": str(note.id)})
     summary = f"{note.number} credits {plain(note.total)} {note.currency} of {invoice.number}: {reason}"
     after = {"number": note.number, "total": note.total, "invoice_id": invoice.id, "reason": reason}
     audit.record(actor, "credit_note.issued", note, summary=summary, at=at, after=after)
