@@ -75,7 +75,7 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
         "paid_from_wallet": money(invoice.paid_from_wallet),
         **({"advances": _advances(invoice)} if invoice.advance_tax else {}),
         "amount_due": money(invoice.amount_due),
-        "notes": _notes(invoice, account, seller),
+        "notes": _notes(invoice, seller),
         **({"inr": exchange_rates.equivalent(invoice, exchanged)} if exchanged else {}),
     }
 
@@ -135,9 +135,9 @@ def _line(line: InvoiceLine, currency: str, book: PriceBook) -> dict[str, Any]:
     }
 
 
-def _notes(invoice: Invoice, account: Account, seller: Seller) -> str | None:
+def _notes(invoice: Invoice, seller: Seller) -> str | None:
     if invoice.amount_due <= 0:
         return "Paid in full. Nothing is left to be paid."
-    days = account.payment_terms_days
+    days = (invoice.due_on - invoice.issued_on).days if invoice.due_on and invoice.issued_on else 0
     terms = f"Please pay within {days} days of the date of this invoice." if days else "Please pay at once."
     return "\n".join(line for line in (terms, seller.bank_details) if line)
