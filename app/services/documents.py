@@ -14,7 +14,7 @@ from app.gateways.files import open_store
 from app.gateways.pdf import CONTENT_TYPE, render_pdf
 from app.ids import new_id
 from app.models import Invoice, OutboxMessage, StoredFile
-from app.services import outbox
+from app.services import einvoices, outbox
 from app.services.invoice_document import invoice_context
 
 # What `app.services.issuing` promises; the payload is {"invoice_id"}.
@@ -35,7 +35,7 @@ def render_invoice_pdf(invoice: Invoice) -> StoredFile:
     and its row costs nothing.
 
     Raises:
-        Conflict: the invoice is a draft.
+        Conflict: the invoice is a draft, or awaits its registration as an e-invoice.
         DamagedSnapshot: the snapshot does not have the checksum it was issued with.
         CannotRender, StoreUnavailable: layout or file store failed.
     """
@@ -86,9 +86,8 @@ def _invoice_content(invoice: Invoice) -> bytes:
     if sha256(canonical_json(snapshot)).digest() != invoice.snapshot_sha256:
         raise DamagedSnapshot(f"The snapshot of invoice {invoice.number} was changed after it was issued.")
     title = f"{snapshot['title']} {snapshot['number']}"
-    return render_pdf(
-        "invoice.html", invoice_context(snapshot), title=title, author=snapshot["seller"]["name"]
-    )
+    context = {**invoice_context(snapshot), "einvoice": einvoices.qr_for(invoice)}
+    return render_pdf("invoice.html", context, title=title, author=snapshot["seller"]["name"])
 
 
 def _remember(invoice: Invoice, key: str, size: int, digest: bytes) -> StoredFile:

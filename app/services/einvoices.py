@@ -6,6 +6,7 @@ signed QR code it is no invoice (Rule 48(5)). `einvoice_attempts` takes it to th
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -35,6 +36,17 @@ REASONS = {1: "Duplicate", 2: "Data entry mistake", 3: "Order cancelled", 4: "Ot
 UNACKNOWLEDGED = (EInvoiceStatus.awaiting_irn, EInvoiceStatus.failed)
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """The registration as a document shows it: `text` is the token that the portal has signed, `ack_at` when it
+    did, in India's time."""
+
+    irn: str
+    ack_no: str
+    ack_at: str
+    text: str
 
 
 class AwaitingIrn(Conflict):
@@ -111,9 +123,9 @@ def get(document: Invoice) -> EInvoice:
     return found
 
 
-def qr_for(document: Invoice) -> str | None:
-    """Return the text of the QR code that a document shows: the portal's signed token; None where it needs
-    none. It stays the same for ever, also after a cancellation.
+def qr_for(document: Invoice) -> QrCode | None:
+    """Return what a document shows of its registration; None where it needs none. It stays the same for ever,
+    also after a cancellation.
 
     Raises:
         AwaitingIrn: it needs one and the portal has not registered it.
@@ -126,7 +138,9 @@ def qr_for(document: Invoice) -> str | None:
             f"{document.number} waits for its registration at the Invoice Registration Portal. Without it "
             "there is no document to hand out (CGST Rule 48(5))."
         )
-    return found.signed_qr
+    assert found.ack_no is not None
+    assert found.ack_at is not None
+    return QrCode(found.irn, found.ack_no, f"{found.ack_at.astimezone(IST):%d %b %Y, %H:%M}", found.signed_qr)
 
 
 def register_again(row: EInvoice, *, at: datetime, actor: Actor) -> EInvoice:
