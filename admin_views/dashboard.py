@@ -23,7 +23,7 @@ def quick_actions() -> list[dict[str, str]]:
         {
             "label": "New invoice",
             "icon": "file-plus",
-            "url": url_for("admin_invoices.operation_view", operation="draft"),
+            "url": url_for("admin_invoices.generate_view"),
         },
         {
             "label": "Start a billing run",

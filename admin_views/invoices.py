@@ -1,29 +1,20 @@
 """Invoices and their lines: what was billed, explained down to its tiers."""
 
-from datetime import date, datetime, timedelta
-
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from admin_views.base import ModelScreen
 from admin_views.explanations import LineRoutes
-from admin_views.fields import DayField, DocumentField, ExactField
-from admin_views.lookups import Lookup, LookupField
+from admin_views.fields import ExactField
+from admin_views.generating import GenerateRoutes
 from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
 from admin_views.rerating import ReratingRoutes
-from app.domain.periods import Period, day_start
-from app.errors import Invalid
-from app.models import Account, Invoice, InvoiceLine, Payment
+from app.models import Invoice, InvoiceLine, Payment
 from app.models.invoices import InvoiceStatus
-from app.permissions import Actor
-from app.services import documents, invoices, issuing, payments
+from app.services import documents, issuing, payments
 
-LINES_HELP = (
-    'Lines of your own beside those from usage: [{"description": "Setup", '
-    '"quantity": "1", "unit_price": "5000"}]'
-)
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 PAYABLE = (
     InvoiceStatus.issued,
@@ -33,33 +24,8 @@ PAYABLE = (
 )
 
 
-def draft(
-    *,
-    account: Account,
-    first: date,
-    last: date,
-    lines: list[dict[str, str]],
-    purchase_order: str,
-    at: datetime,
-    actor: Actor,
-) -> Invoice:
-    """Draft the invoice of an account for whole local days.
-
-    Raises:
-        Invalid: the period ends before it begins.
-    """
-    if last < first:
-        raise Invalid.at("/last", "The period ends before it begins.")
-    end_on = last + timedelta(days=1)
-    zone = account.timezone
-    period = Period(start=day_start(first, zone), end=day_start(end_on, zone), start_on=first, end_on=end_on)
-    return invoices.draft_by_hand(
-        account, period, lines=lines or [], purchase_order=purchase_order or None, at=at, actor=actor
-    )
-
-
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
-class InvoiceScreen(LineRoutes, ReratingRoutes, ModelScreen):
+class InvoiceScreen(GenerateRoutes, LineRoutes, ReratingRoutes, ModelScreen):
     """The invoices and credit notes, and the page of one."""
 
     column_list = ("number", "customer", "status", "issued_on", "due_on", "kind", "total", "amount_due")
@@ -68,6 +34,7 @@ class InvoiceScreen(LineRoutes, ReratingRoutes, ModelScreen):
     labels = {"amount_due": "Open", "total": "Total"}
     intro = "Drafts wait for a person; an issued invoice never changes."
     empty = "Start a billing run for a month that has ended, and every account that owes gets its invoice."
+    list_template = "admin/invoices.html"
     details_template = "admin/invoice.html"
     parts = ("admin/parts/invoice.html",)
     details = (
@@ -100,28 +67,6 @@ class InvoiceScreen(LineRoutes, ReratingRoutes, ModelScreen):
         ),
     )
     operations = (
-        Operation(
-            "draft",
-            "New invoice",
-            run=draft,
-            icon="plus",
-            on_list=True,
-            confirm=(
-                "Drafts everything that the account has used and owes up to the end of the "
-                "period. Nothing is billed before the draft is issued."
-            ),
-            inputs={
-                "account": LookupField(
-                    Lookup("account", Account), label="Account", validators=[InputRequired()]
-                ),
-                "first": DayField("First day", validators=[InputRequired()]),
-                "last": DayField(
-                    "Last day", validators=[InputRequired()], description="This day is billed too."
-                ),
-                "purchase_order": StringField("Purchase order", validators=[Length(max=100)]),
-                "lines": DocumentField(label="Added lines", description=LINES_HELP),
-            },
-        ),
         Operation(
             "issue",
             "Issue",

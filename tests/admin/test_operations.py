@@ -24,7 +24,7 @@ from app.permissions import Role
 from app.services import dead_letters
 from tests import factories
 from tests.admin.conftest import Desk, Person
-from tests.admin.world import World, add, make_invoice, make_world
+from tests.admin.world import World, make_invoice, make_world
 
 
 def test_a_wallet_is_credited_under_the_name_of_who_did_it(at_desk: Desk, world: World) -> None:
@@ -232,27 +232,3 @@ def test_a_billing_run_is_started_once_for_its_month(desk: Person, world: World)
     assert db.session.query(BillingRun).filter_by(period="2026-09").count() == 1
     assert desk.post("/admin/billing-runs/operation/start/", {"period": "September"}).status_code == 422
     assert desk.post("/admin/billing-runs/operation/start/", {"period": "2999-01"}).status_code == 422
-
-
-def test_an_invoice_is_drafted_by_hand_and_bills_nothing_before_it_is_issued(
-    desk: Person, world: World
-) -> None:
-    other = factories.make_account(world.customer, name="Projects")
-    lines = '[{"description": "Setup", "quantity": "1", "unit_price": "5000"}]'
-    form = {
-        "account": str(other.id),
-        "first": "2026-10-01",
-        "last": "2026-10-31",
-        "purchase_order": "PO-7",
-        "lines": lines,
-    }
-    world.invoice.registration.is_default = True
-    add()
-    answer = desk.post("/admin/invoices/operation/draft/", form)
-    assert answer.status_code == 302, re.findall(
-        r"notice-alert.*?</div>", answer.get_data(as_text=True), re.DOTALL
-    )
-    page = desk.text(answer.location)
-    assert "Setup" in page
-    assert "₹5,900.00" in page
-    assert desk.post("/admin/invoices/operation/draft/", {**form, "last": "2026-09-30"}).status_code == 422
