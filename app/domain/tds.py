@@ -38,15 +38,16 @@ SECTIONS: Mapping[str, Section] = {
 """By the name that `tds_section` carries; the finance owner confirms the rates (INDIA.md)."""
 
 
-def find_section(name: str, *, pointer: str = "/tds_section") -> Section:
-    """Return the section of this name.
+def find_section(name: str, law: Law, *, pointer: str = "/tds_section") -> Section:
+    """Return the section of this name, of one law.
 
     Raises:
         RuleBroken: there is none.
     """
-    if name not in SECTIONS:
-        raise RuleBroken(pointer, "unknown_choice", f"Choose one of: {', '.join(SECTIONS)}.")
-    return SECTIONS[name]
+    choices = {known: section for known, section in SECTIONS.items() if section.law is law}
+    if name not in choices:
+        raise RuleBroken(pointer, "unknown_choice", f"Choose one of: {', '.join(choices)}.")
+    return choices[name]
 
 
 def most(taxable: Decimal, section: Section, currency: str) -> Decimal:

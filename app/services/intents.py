@@ -103,20 +103,21 @@ def begin_invoice_payment(
     return _begin(values, gateway=gateway, actor=actor, key=key)
 
 
-def values_for_invoice(invoice: Invoice, amount: object) -> dict[str, Any]:
-    """Return the columns of a payment of a locked invoice; without an amount, of all that is due.
+def values_for_invoice(invoice: Invoice, amount: object, *, withheld: Decimal = Decimal(0)) -> dict[str, Any]:
+    """Return the columns of a payment of a locked invoice; without an amount, of all that is due less what
+    the payer has `withheld`.
 
     Raises:
         Conflict: the invoice is not payable. Invalid: the amount is not positive, or more than is due.
     """
     if invoice.status not in PAYABLE or invoice.amount_due <= 0:
         raise Conflict(f"The invoice is {invoice.status} and has nothing to be paid.")
-    chosen = _payable(
-        quantize(invoice.amount_due, invoice.currency) if amount is None else amount, invoice.currency
-    )
-    if chosen > invoice.amount_due:
-        due = format_money(invoice.amount_due, invoice.currency)
-        raise Invalid.at("/amount", f"Only {due} is due.", code="too_large")
+    due = invoice.amount_due - withheld
+    chosen = _payable(quantize(due, invoice.currency) if amount is None else amount, invoice.currency)
+    if chosen > due:
+        beside = f" beside {format_money(withheld, invoice.currency)} of TDS" if withheld else ""
+        told = f"Only {format_money(due, invoice.currency)} is due{beside}."
+        raise Invalid.at("/amount", told, code="too_large")
     return {
         "account_id": invoice.account_id,
         "invoice_id": invoice.id,

@@ -27,8 +27,11 @@ def open_debt(invoice: Invoice) -> Decimal:
     return sum(_by_wallet(invoice).values(), ZERO)
 
 
-def pay(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor) -> Decimal:
-    """Book the part of a payment of a locked invoice that pays debt of wallets, and return it.
+def pay(
+    invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor, against: Book = Book.cash
+) -> Decimal:
+    """Book the part of a payment of a locked invoice that pays debt of wallets, and return it. `against` is
+    where the money is: what the payer kept as TDS is `withheld`.
 
     The caller sees to it that a payment is booked once.
     """
@@ -37,7 +40,7 @@ def pay(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor) -> Dec
     for wallet in lock(Wallet, owed):
         paid = min(left, quantize(owed[wallet.id], wallet.currency))
         if paid > 0:
-            _post(invoice, wallet, paid, Book.cash, f"Owed usage paid on invoice {invoice}", at, actor)
+            _post(invoice, wallet, paid, against, f"Owed usage paid on invoice {invoice}", at, actor)
             left -= paid
     return quantize(amount, invoice.currency) - left
 

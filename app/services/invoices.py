@@ -19,6 +19,7 @@ from app.domain.states import move
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Account, Invoice
 from app.models.invoices import InvoiceOrigin, InvoiceStatus
+from app.models.wallets import Book
 from app.permissions import Actor
 from app.services import audit, inputs, invoiced_debts, settling
 from app.services.drafting import assemble
@@ -28,6 +29,7 @@ from app.services.price_book import PriceBook
 
 T = TypeVar("T")
 SYSTEM = Actor.system("billing")
+NOTHING = Decimal(0)
 
 OPEN = (
     InvoiceStatus.issued,
@@ -130,9 +132,11 @@ def preview(
         attempt.rollback()
 
 
-def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor) -> Invoice:
-    """Note that `amount` was paid for an issued invoice, which becomes paid or partially paid; debt of a
-    wallet that stands on it is paid first, in the ledger as well.
+def record_payment(
+    invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor, withheld: Decimal = NOTHING
+) -> Invoice:
+    """Note that `amount` was paid for an issued invoice, and `withheld` of it kept by the payer as TDS; it
+    becomes paid or partially paid. Debt of a wallet that stands on it is paid first, in the ledger as well.
 
     Raises:
         Conflict: the invoice waits for no money: a draft, paid or cancelled.
@@ -142,7 +146,7 @@ def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Ac
     if invoice.status not in OPEN:
         raise Conflict(f"The invoice is {invoice.status} and waits for no payment.")
     with refusals():
-        paid = parse_amount(plain(amount), invoice.currency, pointer="/amount")
+        paid = parse_amount(plain(amount), invoice.currency, pointer="/amount") + withheld
     due = invoice.amount_due
     if paid > due:
         message = f"Only {plain(due)} {invoice.currency} is due on {invoice}."
@@ -150,12 +154,14 @@ def record_payment(invoice: Invoice, amount: Decimal, *, at: datetime, actor: Ac
     before = {"status": invoice.status, "amount_paid": invoice.amount_paid}
     invoice.amount_paid += paid
     settling.settle(invoice, on=ist_date(at))
-    invoiced_debts.pay(invoice, paid, at=at, actor=actor)
+    invoiced_debts.pay(invoice, paid - withheld, at=at, actor=actor)
+    invoiced_debts.pay(invoice, withheld, at=at, actor=actor, against=Book.withheld)
     audit.record(
         actor,
         "invoice.paid",
         invoice,
-        summary=f"{plain(paid)} {invoice.currency} was paid for {invoice}",
+        summary=f"{plain(paid)} {invoice.currency} was paid for {invoice}"
+        + (f", {plain(withheld)} of it kept as TDS" if withheld else ""),
         at=at,
         before=before,
         after={"status": invoice.status, "amount_paid": invoice.amount_paid},

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Select, select, text
@@ -33,7 +34,7 @@ from app.ids import new_id
 from app.models import Invoice, Payment, Wallet
 from app.models.payments import PaymentStatus
 from app.permissions import Actor
-from app.services import intents, settlements
+from app.services import intents, settlements, tds
 
 LIFETIME = timedelta(hours=23)
 RETURN_PATH = "/portal/payments/{id}"
@@ -138,26 +139,44 @@ def apply_gateway_state(payment_id: UUID) -> PaymentStatus:
     return in_transaction(lambda: settlements.take(payment_id, found, at=clock.now()))
 
 
-def record_manual(invoice: Invoice, amount: object, *, reference: str, at: datetime, actor: Actor) -> Payment:
+def record_manual(
+    invoice: Invoice,
+    amount: object,
+    *,
+    reference: str,
+    at: datetime,
+    actor: Actor,
+    tds_amount: object = None,
+    tds_section: str | None = None,
+    gst_tds_amount: object = None,
+    certificate_number: str | None = None,
+) -> Payment:
     """Record money for an invoice that came by bank transfer or cheque, in the open transaction.
 
-    `reference` is the bank's; the same one is taken once.
+    `reference` is the bank's; the same one is taken once. `amount` is what came, by default all that is due
+    less what the payer kept as TDS: income tax under a section of `app.domain.tds`, and GST where it is a
+    government buyer. Both count as paid.
 
     Raises:
-        Invalid: the amount is not positive, more than is due, or the reference is missing.
+        Invalid: the amount is not positive, or with the TDS more than is due; the TDS is more than its rate
+            of the taxable value; the section or the reference is missing.
         Conflict: the invoice is not payable, or the reference was recorded before.
     """
     if not reference.strip():
         raise Invalid.at("/reference", "Give the bank's reference, so that it is not recorded twice.")
     (invoice,) = lock(Invoice, [invoice.id])
+    kept = tds.read(invoice, tds_amount=tds_amount, tds_section=tds_section, gst_tds_amount=gst_tds_amount)
+    withheld = sum((each.amount for each in kept), Decimal(0))
     payment_id = new_id()
-    values = intents.values_for_invoice(invoice, amount)
+    values = intents.values_for_invoice(invoice, amount, withheld=withheld)
     made = intents.insert_payment(
         {**values, "id": payment_id, "gateway": "manual", "gateway_ref": reference.strip()}, actor
     )
     if made is None:
         raise Conflict.at("/reference", "A payment with this reference was recorded before.", code="taken")
-    return settlements.finish(made, at=at, actor=actor)
+    settlements.finish(made, at=at, actor=actor, withheld=withheld)
+    tds.record(made, invoice, kept, certificate_number=certificate_number, at=at, actor=actor)
+    return made
 
 
 def get(payment_id: UUID) -> Payment:

@@ -5,6 +5,7 @@ of what a gateway says end in the same state. Locks are taken in the order payme
 """
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from app import clock
@@ -20,6 +21,7 @@ from app.permissions import Actor
 from app.services import advances, audit, invoices, payment_methods
 
 SYSTEM = Actor.system("payments")
+NOTHING = Decimal(0)
 STATUSES = {
     GatewayStatus.pending: PaymentStatus.pending,
     GatewayStatus.succeeded: PaymentStatus.succeeded,
@@ -87,12 +89,14 @@ def postpone(payment_id: UUID) -> None:
     locked(payment_id).updated_at = clock.now()
 
 
-def settle(payment: Payment, *, at: datetime, actor: Actor) -> tuple[PaymentStatus, str]:
+def settle(
+    payment: Payment, *, at: datetime, actor: Actor, withheld: Decimal = NOTHING
+) -> tuple[PaymentStatus, str]:
     """Move the money of a payment that arrived to its wallet or invoice; returns what the payment becomes and
     why.
 
     Where it cannot go there it stays with the payment, which is parked. The wallet is credited what was paid
-    less the tax in it.
+    less the tax in it, an invoice what was paid and what the payer has `withheld` of it as TDS.
     """
     amount = quantize(payment.amount, payment.currency)
     try:
@@ -108,7 +112,7 @@ def settle(payment: Payment, *, at: datetime, actor: Actor) -> tuple[PaymentStat
                     reference=f"payment:{payment.id}",
                 )
             elif payment.invoice is not None:
-                invoices.record_payment(payment.invoice, amount, at=at, actor=actor)
+                invoices.record_payment(payment.invoice, amount, withheld=withheld, at=at, actor=actor)
     except DomainError as error:
         return PaymentStatus.parked, f"The money arrived and could not be booked: {error.message}"
     return PaymentStatus.succeeded, ""
@@ -126,9 +130,9 @@ def locked(payment_id: UUID) -> Payment:
     return found[0]
 
 
-def finish(payment: Payment, *, at: datetime, actor: Actor) -> Payment:
+def finish(payment: Payment, *, at: datetime, actor: Actor, withheld: Decimal = NOTHING) -> Payment:
     """Settle a payment that a person vouches for, and note how it went."""
-    target, reason = settle(payment, at=at, actor=actor)
+    target, reason = settle(payment, at=at, actor=actor, withheld=withheld)
     _move(payment, target, reason, at=at, actor=actor)
     return payment
 

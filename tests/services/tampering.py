@@ -17,6 +17,8 @@ GUARDED = (
     "event_keys",
     "ledger_anchors",
     "grant_uses",
+    "vouchers",
+    "voucher_adjustments",
 )
 BECOME_OWNER = text("SELECT set_config('role', tableowner, true) FROM pg_tables WHERE tablename = 'postings'")
 

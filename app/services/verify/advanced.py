@@ -107,3 +107,31 @@ def advances(findings: Findings, at: datetime) -> None:
             f"invoice {row.number}",
             f"It counts {plain(row.advance_tax)} of tax as collected, its vouchers {plain(row.adjusted)}.",
         )
+
+
+KEPT_OTHERWISE = """
+    SELECT i.number, t.amount, t.section,
+           round(i.subtotal * t.rate / 100, 2) - coalesce(sum(o.amount), 0) - t.amount AS room,
+           p.status, p.invoice_id = i.id AND t.customer_id = i.customer_id AND t.taxable = i.subtotal AS same
+    FROM tds_receivables t
+    JOIN invoices i ON i.id = t.invoice_id JOIN payments p ON p.id = t.payment_id
+    LEFT JOIN tds_receivables o ON o.invoice_id = t.invoice_id AND o.kind = t.kind AND o.id <> t.id
+    GROUP BY t.id, i.id, p.id
+    HAVING round(i.subtotal * t.rate / 100, 2) < coalesce(sum(o.amount), 0) + t.amount
+        OR p.status NOT IN ('succeeded', 'partially_refunded', 'refunded')
+        OR NOT (p.invoice_id = i.id AND t.customer_id = i.customer_id AND t.taxable = i.subtotal)
+"""
+
+
+@check("tds", "What payers kept is within the rate of its section, of a payment of the same invoice")
+def tds(findings: Findings, at: datetime) -> None:
+    """Compare what was kept with the taxable value, the payment and the customer of its invoice."""
+    count_rows(findings, receivables="tds_receivables")
+    for row in stream(KEPT_OTHERWISE):
+        if row.room < 0:
+            told = f"{plain(row.amount)} was kept under section {row.section}: {plain(-row.room)} too much."
+        else:
+            told = (
+                f"What was kept belongs to a payment that is {row.status}, or to another invoice's figures."
+            )
+        findings.add(f"invoice {row.number}", told)
