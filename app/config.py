@@ -23,6 +23,7 @@ PART = re.compile(r"1|0(\.[0-9]{1,4})?")
 DAY = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 MINUTES = re.compile(r"[1-9][0-9]{0,5}")
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
+DAYS = re.compile(r"-?[0-9]{1,3}")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -57,6 +58,8 @@ class Settings:
     billing_day: int = 1
     billing_lanes: int = 2
     park_above_mean_times: int = 10
+    dunning_days: tuple[str, ...] = ("-3", "0", "7", "14", "30")
+    dunning_suspends: bool = False
     advances_taxed: bool = True
     registration_choice: str = "default"
     accept_test_gstins: bool = False
@@ -180,6 +183,8 @@ class Settings:
 
     def _problems_of_wallets(self) -> list[str]:
         problems = []
+        if not self.dunning_days or not all(DAYS.fullmatch(each) for each in self.dunning_days):
+            problems.append("DUNNING_DAYS: write days after the due day, such as -3,0,7,14,30.")
         if not all(PART.fullmatch(part) for part in self.low_balance_levels):
             problems.append("LOW_BALANCE_LEVELS: write parts of the threshold from 0 to 1, such as 1,0.5,0.")
         if not all(MINUTES.fullmatch(pause) for pause in self.auto_top_up_retry_minutes):

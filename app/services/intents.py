@@ -84,9 +84,16 @@ def begin_top_up(
 
 
 def begin_invoice_payment(
-    invoice_id: UUID, amount: object, *, gateway: str, actor: Actor, key: str | None
+    invoice_id: UUID,
+    amount: object,
+    *,
+    gateway: str,
+    actor: Actor,
+    key: str | None,
+    method: PaymentMethod | None = None,
 ) -> UUID:
-    """Write the intent to pay an invoice, or find the one under way, and return its id.
+    """Write the intent to pay an invoice, or find the one under way, and return its id; `method` is charged
+    instead of asking the customer.
 
     Raises:
         Conflict: not payable, or another payment of it is under way or parked.
@@ -100,7 +107,8 @@ def begin_invoice_payment(
             return other.id
         shown = format_money(other.amount, other.currency)
         raise Conflict(f"A payment of {shown} by {other.gateway} is under way for this invoice.")
-    return _begin(values, gateway=gateway, actor=actor, key=key)
+    kept = {"method_id": method.id} if method else None
+    return _begin(values, gateway=gateway, actor=actor, key=key, kept=kept)
 
 
 def values_for_invoice(invoice: Invoice, amount: object, *, withheld: Decimal = Decimal(0)) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import aliased
 
 from app.db import db, lock
@@ -131,5 +131,5 @@ def _billed(invoice: Invoice) -> dict[UUID, Decimal]:
     return {wallet_id: billed for wallet_id, billed in db.session.execute(query) if billed}
 
 
-def _of(invoice: Invoice) -> tuple[object, object]:
+def _of(invoice: Invoice) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return Journal.reference_type == "Invoice", Journal.reference_id == str(invoice.id)

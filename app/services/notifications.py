@@ -2,7 +2,7 @@
 
 `notify` writes the notification in the caller's transaction and promises the mails; who gets one is decided
 when the promise is kept. A customer gets every kind by mail until somebody turns it off; staff get those that
-they asked for.
+they asked for. What waits for a decision of staff is told to those who may decide, and to no customer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import Base, db
 from app.errors import Invalid
 from app.ids import new_id
 from app.models import Customer, Notification, NotificationPreference, NotificationRead, OutboxMessage, User
-from app.permissions import STAFF, Role
-from app.services import audit, mails, outbox
+from app.permissions import STAFF, Actor, Role, Verb, allows
+from app.services import audit, cache, mails, outbox
 
 EXPAND, MAIL = "notification", "notification.mail"
 NEWEST = 100
@@ -28,16 +28,23 @@ TONES = ("alert", "warning", "action", "success")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind is called where people choose their mails."""
+    """What a kind is called where people choose their mails; with `decides` it is told to those of the staff
+    who may write to that resource, without to the customer and all staff.
+    """
 
     title: str
+    decides: str | None = None
 
 
 KINDS = {
     "low_balance": Kind("The balance of a wallet is low"),
     "spending_cap": Kind("A spending cap is near or reached"),
+    "payment_reminder": Kind("An invoice waits to be paid"),
     "auto_top_up": Kind("An automatic top-up needs attention"),
+    "approval": Kind("A request waits for a second person", decides="approvals"),
 }
+# What an answer made of somebody's notifications is made from, see `services.cache`.
+MARK = "notifications"
 
 
 class Reader(Protocol):
@@ -61,8 +68,22 @@ class Listed:
     read: bool
 
 
+def kinds_for(who: Actor | Role) -> dict[str, Kind]:
+    """Return the kinds that somebody is told of."""
+    return {
+        name: kind
+        for name, kind in KINDS.items()
+        if kind.decides is None or allows(who, kind.decides, Verb.write)
+    }
+
+
+def marks_of(user: Reader) -> list[str]:
+    """Return the marks of what a person was told and has read."""
+    return [MARK if user.customer_id is None else f"{MARK}:{user.customer_id}", f"{MARK}-read:{user.id}"]
+
+
 def notify(
-    customer: Customer,
+    customer: Customer | None,
     kind: str,
     *,
     title: str,
@@ -73,15 +94,16 @@ def notify(
     facts: Sequence[tuple[str, str]] = (),
     url: str | None = None,
 ) -> Notification:
-    """Tell a customer, and the staff, something about a row; the mails are promised.
+    """Tell a customer and the staff, or without a customer those of the staff who decide, something about a
+    row; the mails are promised.
 
     Raises:
-        AssertionError: there is no such kind or tone; a mistake of the program.
+        AssertionError: there is no such kind or tone, or it is for others; a mistake of the program.
     """
     assert tone in TONES
-    assert kind in KINDS
+    assert (customer is None) is (KINDS[kind].decides is not None)
     told = Notification(
-        customer_id=customer.id,
+        customer_id=None if customer is None else customer.id,
         kind=kind,
         tone=tone,
         title=title,
@@ -95,14 +117,28 @@ def notify(
     db.session.add(told)
     db.session.flush()
     outbox.promise(EXPAND, str(told.id), {"notification_id": str(told.id)})
+    cache.changed([MARK] if customer is None else [MARK, f"{MARK}:{customer.id}"])
     return told
 
 
-def unread(user: Reader) -> int:
-    """Return how many of the newest hundred notifications a person has not read: what the bell shows."""
+def settle(about: Base, *, at: datetime, by: UUID | None = None) -> None:
+    """Note that what staff were told of a row has been seen: by one person, or by all, once it is decided."""
+    told = select(Notification.id, User.id, literal(at)).where(
+        Notification.customer_id.is_(None),
+        Notification.resource_type == type(about).__name__,
+        Notification.resource_id == audit.identity(about),
+        User.role.in_(STAFF) if by is None else User.id == by,
+    )
+    columns = ["notification_id", "user_id", "read_at"]
+    db.session.execute(insert(NotificationRead).from_select(columns, told).on_conflict_do_nothing())
+    cache.changed([MARK])
+
+
+def unread(user: Reader) -> Select[tuple[int]]:
+    """Return the query for how many of the newest hundred notifications a person has not read."""
     newest = select(Notification.id, _read_by(user).label("read")).where(_visible(user))
     rows = newest.order_by(Notification.id.desc()).limit(NEWEST).subquery()
-    return db.session.scalar(select(func.count()).select_from(rows).where(~rows.c.read)) or 0
+    return select(func.count()).select_from(rows).where(~rows.c.read)
 
 
 def listed(user: Reader, *, limit: int = 50) -> list[Listed]:
@@ -125,15 +161,16 @@ def mark_read(user: Reader, ids: Iterable[UUID] | None, *, at: datetime) -> int:
     ]
     if rows:
         db.session.execute(insert(NotificationRead).on_conflict_do_nothing(), rows)
+        cache.changed([f"{MARK}-read:{user.id}"])
     return len(rows)
 
 
 def preferences(owner: Customer | User) -> dict[str, bool]:
     """Return for every kind whether a customer or a member of staff gets it by mail."""
     chosen = select(NotificationPreference.kind, NotificationPreference.mail).where(_of(owner))
-    by_mail = isinstance(owner, Customer)
-    return dict.fromkeys(KINDS, by_mail) | {
-        kind: mail for kind, mail in db.session.execute(chosen) if kind in KINDS
+    kinds = _told_to(owner)
+    return dict.fromkeys(kinds, isinstance(owner, Customer)) | {
+        kind: mail for kind, mail in db.session.execute(chosen) if kind in kinds
     }
 
 
@@ -141,14 +178,19 @@ def prefer(owner: Customer | User, kind: str, *, mail: bool) -> None:
     """Set whether a customer or a member of staff gets a kind by mail.
 
     Raises:
-        Invalid: there is no such kind.
+        Invalid: there is no such kind, or it is not for them.
     """
-    if kind not in KINDS:
-        raise Invalid.at("/kind", f"Choose one of: {', '.join(KINDS)}.", code="unknown_choice")
+    kinds = _told_to(owner)
+    if kind not in kinds:
+        raise Invalid.at("/kind", f"Choose one of: {', '.join(kinds)}.", code="unknown_choice")
     key = "customer_id" if isinstance(owner, Customer) else "user_id"
     row = {"id": new_id(), key: owner.id, "kind": kind, "mail": mail}
     made = insert(NotificationPreference).values(row)
     db.session.execute(made.on_conflict_do_update(index_elements=[key, "kind"], set_={"mail": mail}))
+
+
+def _told_to(owner: Customer | User) -> dict[str, Kind]:
+    return kinds_for(Role.customer if isinstance(owner, Customer) else owner.role)
 
 
 def _of(owner: Customer | User) -> ColumnElement[bool]:
@@ -158,9 +200,11 @@ def _of(owner: Customer | User) -> ColumnElement[bool]:
 
 
 def _visible(user: Reader) -> ColumnElement[bool]:
-    """Return what a person may see: staff everything, a customer's person the customer's own."""
+    """Return what a person may see: staff what customers were told and what they decide on, a customer's
+    person the customer's own.
+    """
     if user.role in STAFF:
-        return Notification.id.is_not(None)
+        return Notification.kind.in_(kinds_for(user.role))
     return Notification.customer_id == user.customer_id
 
 
@@ -179,7 +223,8 @@ def _addresses(told: Notification) -> list[str]:
     wanted = select(NotificationPreference.user_id).where(
         NotificationPreference.kind == told.kind, NotificationPreference.mail
     )
-    staff = select(User.email).where(or_(*(User.role == role for role in sorted(STAFF))), User.active)
+    roles = [role for role in sorted(STAFF) if told.kind in kinds_for(role)]
+    staff = select(User.email).where(User.role.in_(roles), User.active)
     return [*found, *db.session.scalars(staff.where(User.id.in_(wanted)).order_by(User.email))]
 
 

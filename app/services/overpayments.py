@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.db import db, lock
 from app.domain.money import plain, quantize
@@ -95,5 +96,5 @@ def _need_wallet(invoice: Invoice) -> Wallet:
     return found
 
 
-def _payments(invoice: Invoice) -> object:
+def _payments(invoice: Invoice) -> Select[UUID]:
     return select(Payment.id).where(Payment.invoice_id == invoice.id)

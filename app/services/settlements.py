@@ -98,7 +98,8 @@ def settle(
     Where it cannot go there it stays with the payment, which is parked. The wallet is credited what was paid
     less the tax in it, an invoice what was paid and what the payer has `withheld` of it as TDS.
     """
-    amount = quantize(payment.amount, payment.currency)
+    took = payment.amount if payment.taken is None else payment.taken
+    amount = quantize(took, payment.currency)
     try:
         with db.session.begin_nested():
             if payment.wallet is not None:

@@ -82,6 +82,13 @@ class SandboxProcess:
         )
         answer.raise_for_status()
 
+    def finish_refunds(self, *, failed: bool = False) -> None:
+        """Let the refunds that are pending succeed, or fail."""
+        answer = requests.post(
+            f"{self.url}/sandbox/refunds", json={"failed": failed}, headers=self._authorization(), timeout=5
+        )
+        answer.raise_for_status()
+
     def deliveries(self) -> list[dict[str, Any]]:
         """Return every webhook with its outcome."""
         answer = requests.get(f"{self.url}/sandbox/deliveries", headers=self._authorization(), timeout=5)
