@@ -93,8 +93,13 @@ class Settings:
     s3_bucket: str = ""
     s3_access_key_id: str = ""
     s3_secret_access_key: str = ""
+    s3_object_lock: bool = False
+    export_days: int = 30
     smtp_url: str = ""
+    ses_region: str = ""
+    ses_endpoint_url: str = ""
     mail_from: str = "OTPless Billing <billing@otpless.example>"
+    upi_id: str = ""
 
     @property
     def production(self) -> bool:

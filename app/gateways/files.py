@@ -6,51 +6,47 @@ against the checksum that the database remembers, so a document that was changed
 
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, Protocol
 
 from app.config import Settings
-from app.errors import DomainError, NotFound
-from app.lazy import Lazy
+from app.errors import NotFound
+from app.gateways.s3 import S3Store
+from app.gateways.stored import (
+    CHUNK_BYTES,
+    DamagedFile,
+    StoreUnavailable,
+    checked_content,
+    checked_key,
+    sha256_of,
+)
 
-# Loaded only where a bucket is set.
-boto3 = Lazy("boto3")
-boto3_errors = Lazy("boto3.exceptions")
-botocore_config = Lazy("botocore.config")
-botocore_errors = Lazy("botocore.exceptions")
-
-SAFE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
-KEY_LENGTH = 512
-TIMEOUT_SECONDS = 10
-CHUNK_BYTES = 1 << 20
-MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
-
-
-class DamagedFile(DomainError):
-    """The stored bytes are not those that were stored; nobody is given them."""
-
-    code = "damaged_file"
-    status = 500
-
-
-class StoreUnavailable(DomainError):
-    """The file store did not answer; try again."""
-
-    code = "file_store_unavailable"
-    status = 503
+__all__ = [
+    "DamagedFile",
+    "DirectoryStore",
+    "FileStore",
+    "S3Store",
+    "StoreUnavailable",
+    "checked_content",
+    "checked_key",
+    "open_store",
+    "sha256_of",
+]
 
 
 class FileStore(Protocol):
     """Where documents are kept."""
 
-    def save(self, key: str, content: bytes, *, content_type: str) -> bytes:
+    def save(
+        self, key: str, content: bytes, *, content_type: str, retain_until: datetime | None = None
+    ) -> bytes:
         """Store `content` under `key`, replacing what was there; returns its SHA-256. Durable on return.
+        A store that can keeps this version of it from being deleted before `retain_until`.
 
         Raises:
             ValueError: the key is not a plain path.
@@ -104,8 +100,11 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save(self, key: str, content: bytes, *, content_type: str) -> bytes:
-        """Write atomically: a reader sees the old bytes or the new ones, also after a power cut."""
+    def save(
+        self, key: str, content: bytes, *, content_type: str, retain_until: datetime | None = None
+    ) -> bytes:
+        """Write atomically: a reader sees the old bytes or the new ones, also after a power cut. Whoever may
+        write in the directory may delete from it: retention is the bucket's."""
         self._write(key, lambda file: file.write(content))
         return hashlib.sha256(content).digest()
 
@@ -162,86 +161,6 @@ class DirectoryStore:
         (self._root / checked_key(key)).unlink(missing_ok=True)
 
 
-class S3Store:
-    """A `FileStore` in an S3 bucket; S3 verifies the checksum that goes along with the upload."""
-
-    def __init__(
-        self, *, bucket: str, endpoint_url: str = "", access_key_id: str = "", secret_key: str = ""
-    ) -> None:
-        self._bucket = bucket
-        self._client = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url or None,
-            aws_access_key_id=access_key_id or None,
-            aws_secret_access_key=secret_key or None,
-            config=botocore_config.Config(
-                connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"max_attempts": 3}
-            ),
-        )
-
-    def save(self, key: str, content: bytes, *, content_type: str) -> bytes:
-        """Upload with a checksum."""
-        try:
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=checked_key(key),
-                Body=content,
-                ContentType=content_type,
-                ChecksumAlgorithm="SHA256",
-            )
-        except (botocore_errors.BotoCoreError, botocore_errors.ClientError) as error:
-            raise StoreUnavailable("The file store did not take the document.") from error
-        return hashlib.sha256(content).digest()
-
-    def load(self, key: str, *, sha256: bytes | None = None) -> bytes:
-        """Download, checked against its checksum."""
-        with _answers():
-            content: bytes = self._client.get_object(Bucket=self._bucket, Key=checked_key(key))["Body"].read()
-        return checked_content(content, sha256)
-
-    def put(self, key: str, source: Path, *, content_type: str) -> bytes:
-        """Upload in parts, each with a checksum."""
-        extra = {"ContentType": content_type, "ChecksumAlgorithm": "SHA256"}
-        try:
-            self._client.upload_file(str(source), self._bucket, checked_key(key), ExtraArgs=extra)
-        except (botocore_errors.BotoCoreError, boto3_errors.S3UploadFailedError) as error:
-            raise StoreUnavailable("The file store did not take the document.") from error
-        return sha256_of(source)
-
-    @contextmanager
-    def lend(self, key: str) -> Iterator[Path]:
-        """Download to a directory that goes afterwards."""
-        with TemporaryDirectory(prefix="lent-") as folder:
-            path = Path(folder, checked_key(key).rpartition("/")[2])
-            with _answers():
-                self._client.download_file(self._bucket, key, str(path))
-            yield path
-
-    def size(self, key: str) -> int:
-        """Ask for the head of the object."""
-        with _answers():
-            length: int = self._client.head_object(Bucket=self._bucket, Key=checked_key(key))["ContentLength"]
-        return length
-
-    def delete(self, key: str) -> None:
-        """Delete the object."""
-        with _answers():
-            self._client.delete_object(Bucket=self._bucket, Key=checked_key(key))
-
-
-@contextmanager
-def _answers() -> Iterator[None]:
-    """Turn what S3 refuses into the errors of a `FileStore`."""
-    try:
-        yield
-    except botocore_errors.ClientError as error:
-        if error.response["Error"]["Code"] in MISSING:
-            raise NotFound("There is no such file.") from error
-        raise StoreUnavailable("The file store did not answer.") from error
-    except botocore_errors.BotoCoreError as error:
-        raise StoreUnavailable("The file store did not answer.") from error
-
-
 @lru_cache(maxsize=8)
 def open_store(settings: Settings) -> FileStore:
     """Return the store that the settings name: a bucket where one is set, else the data directory."""
@@ -252,35 +171,8 @@ def open_store(settings: Settings) -> FileStore:
         endpoint_url=settings.s3_endpoint_url,
         access_key_id=settings.s3_access_key_id,
         secret_key=settings.s3_secret_access_key,
+        locks=settings.s3_object_lock,
     )
-
-
-def checked_key(key: str) -> str:
-    """Return `key` if it is a plain relative path: no empty or dotted part, nothing that leaves the store.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if len(key) > KEY_LENGTH or not SAFE_KEY.fullmatch(key):
-        raise ValueError(f"{key[:80]!r} is not a key: use letters, digits, '_', '-', '.' and '/'.")
-    return key
-
-
-def checked_content(content: bytes, sha256: bytes | None) -> bytes:
-    """Return `content` if it has that checksum.
-
-    Raises:
-        DamagedFile: it has another one.
-    """
-    if sha256 is not None and hashlib.sha256(content).digest() != sha256:
-        raise DamagedFile("The stored document was changed or damaged. Restore it from a backup.")
-    return content
-
-
-def sha256_of(path: Path) -> bytes:
-    """Return the SHA-256 of a file of any size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _make_private(directory: Path) -> None:

@@ -1,7 +1,8 @@
-"""Mail behind a Protocol: `.eml` files in a directory by default, an SMTP server by URL.
+"""Mail behind a Protocol: `.eml` files in a directory by default, an SMTP server by URL, or Amazon SES.
 
 `SMTP_URL` is `smtp://user:password@host:587` (STARTTLS where offered), `smtps://…:465`, or
-`smtp://127.0.0.1:1025` in a test.
+`smtp://127.0.0.1:1025` in a test. `SES_REGION` such as `ap-south-1` chooses SES, which signs in as boto3
+does: by the environment or the role of the machine.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -21,6 +23,12 @@ from urllib.parse import unquote, urlsplit
 from app import clock
 from app.config import Settings
 from app.errors import DomainError
+from app.lazy import Lazy
+
+# Loaded only where SES is chosen.
+boto3 = Lazy("boto3")
+botocore_config = Lazy("botocore.config")
+botocore_errors = Lazy("botocore.exceptions")
 
 TIMEOUT_SECONDS = 15
 PORTS = {"smtp": 587, "smtps": 465}
@@ -51,6 +59,7 @@ class Mail:
     subject: str
     text: str
     html: str = ""
+    cc: Sequence[str] = ()
     attachments: Sequence[Attachment] = ()
 
 
@@ -77,6 +86,8 @@ def compose(mail: Mail, *, sender: str) -> EmailMessage:
     domain = sender.rpartition("@")[2].rstrip("> ") or "localhost"
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = sender, mail.to, mail.subject
+    if mail.cc:
+        message["Cc"] = ", ".join(mail.cc)
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = f"<{hashlib.sha256(mail.key.encode()).hexdigest()[:32]}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -144,8 +155,42 @@ class SmtpMailer:
         return server
 
 
+class SesMailer:
+    """A `Mailer` over Amazon SES (API v2), which gets the message as it is."""
+
+    def __init__(self, region: str, *, sender: str, endpoint_url: str = "") -> None:
+        self._sender = sender
+        self._client = boto3.client(
+            "sesv2",
+            region_name=region,
+            endpoint_url=endpoint_url or None,
+            config=botocore_config.Config(
+                connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"max_attempts": 3}
+            ),
+        )
+
+    def send(self, mail: Mail) -> str:
+        """Hand the whole message over. SES replaces its Message-ID by one of its own."""
+        message = compose(mail, sender=self._sender)
+        try:
+            self._client.send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [mail.to], "CcAddresses": list(mail.cc)},
+                Content={"Raw": {"Data": message.as_bytes()}},
+            )
+        except (botocore_errors.BotoCoreError, botocore_errors.ClientError) as error:
+            raise MailUnavailable("SES did not take the message.") from error
+        return str(message["Message-ID"])
+
+
+@lru_cache(maxsize=8)
 def open_mailer(settings: Settings) -> Mailer:
-    """Return the mailer that the settings name: SMTP where a server is set, else the data directory."""
+    """Return the mailer that the settings name: SMTP where a server is set, SES where its region is, else the
+    data directory."""
     if settings.smtp_url:
         return SmtpMailer(settings.smtp_url, sender=settings.mail_from)
+    if settings.ses_region:
+        return SesMailer(
+            settings.ses_region, sender=settings.mail_from, endpoint_url=settings.ses_endpoint_url
+        )
     return DirectoryMailer(settings.mail_dir, sender=settings.mail_from)

@@ -1,6 +1,7 @@
-"""Documents made from immutable snapshots and kept in the file store: the same invoice, the same bytes, for
+"""Documents made from immutable snapshots and kept in the file store: the same document, the same bytes, for
 ever."""
 
+from datetime import UTC, date, datetime, time
 from hashlib import sha256
 
 from sqlalchemy import select
@@ -9,101 +10,123 @@ from sqlalchemy.dialects.postgresql import insert
 from app.config import current_settings
 from app.db import db
 from app.domain.invoicing import canonical_json
+from app.domain.retention import kept_until
 from app.errors import Conflict, DomainError, NotFound
 from app.gateways.files import open_store
 from app.gateways.pdf import CONTENT_TYPE, render_pdf
 from app.ids import new_id
-from app.models import Invoice, OutboxMessage, StoredFile
-from app.services import einvoices, outbox
-from app.services.invoice_document import invoice_context
+from app.models import StoredFile
+from app.services import invoice_document, statement_document
+from app.services.document_kinds import Document, Snapshot, kinds
 
-# What `app.services.issuing` promises; the payload is {"invoice_id"}.
-INVOICE_DOCUMENT = "invoice.document"
+# The modules whose import enters their kinds of documents.
+BUILDERS = (invoice_document, statement_document)
 
 
 class DamagedSnapshot(DomainError):
-    """The snapshot of an issued invoice is not the one that was issued; no document is made from it."""
+    """The snapshot of an issued document is not the one that was issued; no PDF is made from it."""
 
     code = "damaged_snapshot"
     status = 500
 
 
-def render_invoice_pdf(invoice: Invoice) -> StoredFile:
-    """Return the stored PDF of an issued invoice, made from its snapshot the first time.
+def render(document: Document) -> StoredFile:
+    """Return the stored PDF of an issued document, made from its snapshot the first time.
 
     Made again, by anybody at any time, it has the same bytes under the same key, so a crash between the file
-    and its row costs nothing.
+    and its row costs nothing. It is kept as long as the law asks.
 
     Raises:
-        Conflict: the invoice is a draft, or awaits its registration as an e-invoice.
+        Conflict: the document is a draft.
         DamagedSnapshot: the snapshot does not have the checksum it was issued with.
         CannotRender, StoreUnavailable: layout or file store failed.
     """
-    stored = find_invoice_pdf(invoice)
+    stored = find(document)
     if stored is None:
-        content = _invoice_content(invoice)
-        key = invoice_key(invoice)
-        digest = open_store(current_settings()).save(key, content, content_type=CONTENT_TYPE)
-        stored = _remember(invoice, key, len(content), digest)
+        snapshot = _checked(document)
+        content = render_snapshot(snapshot)
+        retain = _retain_until(snapshot)
+        digest = _save(key_of(document), content, retain)
+        stored = _remember(document, len(content), digest, retain)
     return stored
 
 
-def load_invoice_pdf(invoice: Invoice) -> bytes:
-    """Return the bytes of an issued invoice's PDF; a document missing in the store is made again.
+def load(document: Document) -> bytes:
+    """Return the bytes of an issued document's PDF; one that is missing in the store is made again.
 
     Raises:
         DamagedFile: what the store holds is not what was stored.
-        Conflict, DamagedSnapshot, CannotRender, StoreUnavailable: as `render_invoice_pdf`.
+        Conflict, DamagedSnapshot, CannotRender, StoreUnavailable: as `render`.
     """
-    stored = render_invoice_pdf(invoice)
+    stored = render(document)
     store = open_store(current_settings())
     try:
         return store.load(stored.key, sha256=stored.sha256)
     except NotFound:
-        store.save(stored.key, _invoice_content(invoice), content_type=CONTENT_TYPE)
+        _save(stored.key, render_snapshot(_checked(document)), stored.retain_until)
         return store.load(stored.key, sha256=stored.sha256)
 
 
-def find_invoice_pdf(invoice: Invoice) -> StoredFile | None:
-    """Return the stored PDF of an invoice, if it was made."""
-    return db.session.scalar(select(StoredFile).where(StoredFile.key == invoice_key(invoice)))
+def render_snapshot(snapshot: Snapshot) -> bytes:
+    """Return the PDF of what a document says; it is stored nowhere.
+
+    Raises:
+        UnknownName: there is no such kind of document.
+        CannotRender: the layout failed.
+    """
+    kind = kinds[snapshot["kind"]]
+    title = f"{snapshot['title']} {snapshot['number']}"
+    return render_pdf(kind.template, kind.build(snapshot), title=title, author=snapshot["seller"]["name"])
 
 
-def invoice_key(invoice: Invoice) -> str:
-    """Return where the file store keeps the PDF of an invoice."""
-    return f"invoices/{invoice.id}.pdf"
+def find(document: Document) -> StoredFile | None:
+    """Return the stored PDF of a document, if it was made."""
+    return db.session.scalar(select(StoredFile).where(StoredFile.key == key_of(document)))
 
 
-def invoice_file_name(invoice: Invoice) -> str:
+def key_of(document: Document) -> str:
+    """Return where the file store keeps the PDF of a document: `invoices/….pdf`."""
+    return f"{document.__tablename__}/{document.id}.pdf"
+
+
+def file_name(document: Document) -> str:
     """Return the name a person saves the PDF under: `OT-26-27-000042.pdf`."""
-    return f"{(invoice.number or 'draft').replace('/', '-')}.pdf"
+    return f"{(document.number or 'draft').replace('/', '-')}.pdf"
 
 
-def _invoice_content(invoice: Invoice) -> bytes:
-    snapshot = invoice.snapshot
+# The names by which the screens of invoices know these.
+render_invoice_pdf, load_invoice_pdf, find_invoice_pdf = render, load, find
+invoice_key, invoice_file_name = key_of, file_name
+
+
+def _checked(document: Document) -> Snapshot:
+    snapshot = document.snapshot
     if snapshot is None:
         raise Conflict("A draft has no document yet: issue the invoice first.")
-    if sha256(canonical_json(snapshot)).digest() != invoice.snapshot_sha256:
-        raise DamagedSnapshot(f"The snapshot of invoice {invoice.number} was changed after it was issued.")
-    title = f"{snapshot['title']} {snapshot['number']}"
-    context = {**invoice_context(snapshot), "einvoice": einvoices.qr_for(invoice)}
-    return render_pdf("invoice.html", context, title=title, author=snapshot["seller"]["name"])
+    if sha256(canonical_json(snapshot)).digest() != document.snapshot_sha256:
+        raise DamagedSnapshot(f"The snapshot of {document.number} was changed after it was issued.")
+    return snapshot
 
 
-def _remember(invoice: Invoice, key: str, size: int, digest: bytes) -> StoredFile:
+def _retain_until(snapshot: Snapshot) -> datetime:
+    return datetime.combine(kept_until(date.fromisoformat(snapshot["issued_on"])), time.max, UTC)
+
+
+def _save(key: str, content: bytes, retain_until: datetime | None) -> bytes:
+    store = open_store(current_settings())
+    return store.save(key, content, content_type=CONTENT_TYPE, retain_until=retain_until)
+
+
+def _remember(document: Document, size: int, digest: bytes, retain_until: datetime) -> StoredFile:
     row = {
         "id": new_id(),
-        "key": key,
+        "key": key_of(document),
         "content_type": CONTENT_TYPE,
         "size": size,
         "sha256": digest,
-        "resource_type": "Invoice",
-        "resource_id": str(invoice.id),
+        "resource_type": type(document).__name__,
+        "resource_id": str(document.id),
+        "retain_until": retain_until,
     }
     db.session.execute(insert(StoredFile).values(row).on_conflict_do_nothing())
-    return db.session.scalars(select(StoredFile).where(StoredFile.key == key)).one()
-
-
-@outbox.handler(INVOICE_DOCUMENT)
-def _keep_promise(message: OutboxMessage) -> None:
-    render_invoice_pdf(db.session.get_one(Invoice, message.payload["invoice_id"]))
+    return db.session.scalars(select(StoredFile).where(StoredFile.key == row["key"])).one()

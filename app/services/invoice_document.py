@@ -14,12 +14,18 @@ The snapshot is plain JSON; amounts, rates (percent) and quantities are decimal 
     subtotal tax_total round_off total paid_from_wallet amount_due
 
 What may be missing: due_on, purchase_order, endorsement, notes, a line's sac, unit, unit_price and metric.
+What is there only where it applies:
+
+    original        {number, issued_on}                      of a credit note: what it takes back from
+    inr             {rate, valid_from, source, total}        the rupee equivalent of another currency
+    upi             the address that takes UPI payments, shown as a QR code while something is due
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from app.formatting import (
     format_date,
@@ -29,8 +35,8 @@ from app.formatting import (
     format_unit_price,
     locale_of,
 )
+from app.services.document_kinds import Snapshot, document_kind
 
-Snapshot = Mapping[str, Any]
 ROW_WORDS = {
     "free": "{quantity} free",
     "flat": "Flat fee {flat}",
@@ -68,7 +74,18 @@ class SummaryRow:
     tax: str
 
 
-def invoice_context(snapshot: Snapshot) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the invoice registration portal gave a document: its reference, when, and the signed QR code."""
+
+    irn: str
+    ack_number: str
+    acked_on: str
+    qr: str
+
+
+@document_kind("tax_invoice", "export_invoice", "credit_note", template="invoice.html")
+def invoice_context(snapshot: Snapshot, stamp: Stamp | None = None) -> dict[str, Any]:
     """Return the values that `templates/pdf/invoice.html` shows, every amount already formatted."""
     currency = snapshot["currency"]
 
@@ -77,6 +94,9 @@ def invoice_context(snapshot: Snapshot) -> dict[str, Any]:
 
     return {
         "invoice": snapshot,
+        "stamp": stamp,
+        "upi": _upi(snapshot),
+        "head": _head(snapshot),
         "facts": _facts(snapshot),
         "lines": [_line(line, currency) for line in snapshot["lines"]],
         "sums": _sums(snapshot, currency),
@@ -87,6 +107,39 @@ def invoice_context(snapshot: Snapshot) -> dict[str, Any]:
         "summary": _summary(snapshot, currency) if snapshot["taxes"] else [],
         "notes": (snapshot.get("notes") or "").splitlines(),
     }
+
+
+def _head(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the labelled facts of the band below the title, the amount last."""
+    currency, on = snapshot["currency"], format_date(snapshot["issued_on"])
+    if original := snapshot.get("original"):
+        return [
+            ("Credit note number", snapshot["number"]),
+            ("Date", on),
+            ("Of invoice", f"{original['number']} of {format_date(original['issued_on'])}"),
+            ("Amount credited", format_money(snapshot["total"], currency)),
+        ]
+    return [
+        ("Invoice number", snapshot["number"]),
+        ("Invoice date", on),
+        ("Due date", format_date(snapshot["due_on"]) if snapshot["due_on"] else "On receipt"),
+        ("Amount due", format_money(snapshot["amount_due"], currency)),
+    ]
+
+
+def _upi(snapshot: Snapshot) -> str:
+    """Return the link that a UPI app pays what is due by (NPCI's linking specification), or nothing."""
+    if not snapshot.get("upi") or snapshot["currency"] != "INR" or Decimal(snapshot["amount_due"]) <= 0:
+        return ""
+    given = {
+        "pa": snapshot["upi"],
+        "pn": snapshot["seller"]["name"],
+        "am": snapshot["amount_due"],
+        "cu": "INR",
+        "tr": snapshot["number"],
+        "tn": f"{snapshot['title']} {snapshot['number']}",
+    }
+    return "upi://pay?" + "&".join(f"{name}={quote(value, safe='@')}" for name, value in given.items())
 
 
 def _paid(snapshot: Snapshot) -> bool:
@@ -106,6 +159,10 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         facts.insert(0, ("Purchase order", snapshot["purchase_order"]))
     if snapshot["seller"].get("lut"):
         facts.append(("LUT number", snapshot["seller"]["lut"]))
+    if rupees := snapshot.get("inr"):
+        facts.append(("In rupees", format_money(rupees["total"], "INR")))
+        told = f"{format_unit_price(rupees['rate'], 'INR')} from {format_date(rupees['valid_from'])}"
+        facts.append((f"Rate of {snapshot['currency']}", f"{told}, {rupees['source']}"))
     return facts
 
 

@@ -2,6 +2,7 @@
 often."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -13,7 +14,7 @@ from app.errors import Conflict
 from app.gateways.files import DamagedFile
 from app.models import Invoice, OutboxMessage, StoredFile
 from app.models.invoices import InvoiceStatus
-from app.services import documents, outbox
+from app.services import document_mails, documents, outbox
 from tests.services.paying import make_issued_invoice
 
 
@@ -47,6 +48,10 @@ def test_the_document_is_stored_with_its_size_and_checksum(invoice, files):
     assert (stored.size, stored.sha256) == (len(content), sha256(content).digest())
     assert (stored.key, stored.content_type) == (f"invoices/{invoice.id}.pdf", "application/pdf")
     assert (stored.resource_type, stored.resource_id) == ("Invoice", str(invoice.id))
+
+
+def test_it_is_kept_as_long_as_the_law_asks(invoice):
+    assert render(invoice).retain_until == datetime(2033, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def test_made_again_it_is_the_same_document(invoice, files):
@@ -99,9 +104,10 @@ def test_a_draft_has_no_document(files):
 def test_a_promised_document_is_made_by_the_outbox_once(invoice, files):
     with transaction():
         for _ in range(2):
-            outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
-    assert outbox.deliver(10) == {"kept": 1, "failed": 0}
-    assert (count(OutboxMessage), count(StoredFile)) == (1, 1)
+            promised = {"invoice_id": str(invoice.id)}
+            outbox.promise(document_mails.INVOICE_DOCUMENT, str(invoice.id), promised)
+    assert outbox.deliver(1) == {"kept": 1, "failed": 0}
+    assert (count(OutboxMessage), count(StoredFile)) == (2, 1)
     assert len(list(files.rglob("*.pdf"))) == 1
 
 
