@@ -76,6 +76,9 @@ class SandboxPortal:
 
     def find(self, irn: str, *, gstin: str) -> Registered | None:
         """Read the file of a reference number."""
+        return self._find(irn, gstin)
+
+    def _find(self, irn: str, gstin: str) -> Registered | None:
         kept = self._read(irn)
         if kept is None:
             return None
@@ -85,7 +88,7 @@ class SandboxPortal:
 
     def cancel(self, irn: str, *, gstin: str, reason: int, remark: str) -> datetime:
         """Mark a registration of the last 24 hours as cancelled."""
-        registered, now = self.find(irn, gstin=gstin), clock.now()
+        registered, now = self._find(irn, gstin), clock.now()
         if registered is None:
             raise PortalRefused([PortalError(NOT_FOUND, "Requested IRN data is not available")])
         if registered.cancelled_at is not None:

@@ -40,8 +40,8 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """The registration as a document shows it: `text` is the token that the portal has signed, `ack_at` when it
-    did, in India's time."""
+    """The registration as a document shows it: `text` is the token that the portal has signed, `ack_at` when
+    it did, in India's time."""
 
     irn: str
     ack_no: str
