@@ -20,7 +20,7 @@ from app.domain.errors import RuleBroken
 from app.domain.numbering import IST
 from app.domain.states import move
 from app.errors import Conflict, Invalid, NotFound
-from app.models import EInvoice, Invoice
+from app.models import EInvoice, Invoice, StoredFile
 from app.models.einvoices import EInvoiceStatus
 from app.models.invoices import InvoiceKind
 from app.permissions import Actor
@@ -86,16 +86,14 @@ def objections(content: Mapping[str, Any], original: Mapping[str, Any] | None = 
 def begin(document: Invoice, *, at: datetime, actor: Actor) -> bool:
     """Note that a document just issued needs an e-invoice, if it does, and wake up who registers it.
 
-    Return whether its PDF has to wait: then this promises it, else the caller does. The credit note of an
-    invoice whose registration was cancelled needs none, as the portal knows neither.
+    Return whether its PDF has to wait: it is promised when the portal has signed, else by the caller.
     """
-    content = document.snapshot
-    assert content is not None
-    if not is_required(content) or _was_cancelled(document):
+    if not needs_one(document):
         return False
+    assert document.snapshot is not None
     row = EInvoice(
         invoice=document,
-        irn=einvoices.irn_of_content(content),
+        irn=einvoices.irn_of_content(document.snapshot),
         provider=current_settings().einvoice_provider,
         next_try_at=at,
     )
@@ -104,6 +102,13 @@ def begin(document: Invoice, *, at: datetime, actor: Actor) -> bool:
     audit.record(actor, "einvoice.required", row, summary=summary, at=at, after={"irn": row.irn})
     enqueue(JOB)
     return True
+
+
+def needs_one(document: Invoice) -> bool:
+    """Tell whether an issued document needs an e-invoice. The credit note of an invoice whose registration
+    was cancelled needs none, as the portal then knows neither."""
+    assert document.snapshot is not None
+    return is_required(document.snapshot) and not _was_cancelled(document)
 
 
 def find(document: Invoice) -> EInvoice | None:
@@ -141,6 +146,28 @@ def qr_for(document: Invoice) -> QrCode | None:
     assert found.ack_no is not None
     assert found.ack_at is not None
     return QrCode(found.irn, found.ack_no, f"{found.ack_at.astimezone(IST):%d %b %Y, %H:%M}", found.signed_qr)
+
+
+def register(document: Invoice, *, at: datetime, actor: Actor) -> EInvoice:
+    """Take an issued document to the portal now, and return its e-invoice: also one that was issued while
+    e-invoices were off, if nobody has its PDF yet.
+
+    Raises:
+        NotFound: it needs none.
+        Conflict: a draft; it is registered, or cancelled; its PDF was made without the code.
+    """
+    found = find(document)
+    if found is not None:
+        return register_again(found, at=at, actor=actor)
+    if document.snapshot is None:
+        raise Conflict("A draft has no e-invoice yet: issue the invoice first.")
+    made = select(StoredFile.id).where(
+        StoredFile.resource_type == "Invoice", StoredFile.resource_id == str(document.id)
+    )
+    if needs_one(document) and db.session.scalar(made.limit(1)) is not None:
+        raise Conflict("Its document was made without the code: report it at the portal by the JSON file.")
+    begin(document, at=at, actor=actor)
+    return get(document)
 
 
 def register_again(row: EInvoice, *, at: datetime, actor: Actor) -> EInvoice:
