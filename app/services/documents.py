@@ -3,6 +3,7 @@ ever."""
 
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,8 +16,8 @@ from app.errors import Conflict, DomainError, NotFound
 from app.gateways.files import open_store
 from app.gateways.pdf import CONTENT_TYPE, render_pdf
 from app.ids import new_id
-from app.models import StoredFile
-from app.services import invoice_document, statement_document
+from app.models import Invoice, StoredFile
+from app.services import einvoices, invoice_document, statement_document
 from app.services.document_kinds import Document, Snapshot, kinds
 
 # The modules whose import enters their kinds of documents.
@@ -37,14 +38,14 @@ def render(document: Document) -> StoredFile:
     and its row costs nothing. It is kept as long as the law asks.
 
     Raises:
-        Conflict: the document is a draft.
+        Conflict: the document is a draft, or awaits its registration as an e-invoice.
         DamagedSnapshot: the snapshot does not have the checksum it was issued with.
         CannotRender, StoreUnavailable: layout or file store failed.
     """
     stored = find(document)
     if stored is None:
         snapshot = _checked(document)
-        content = render_snapshot(snapshot)
+        content = _content(document, snapshot)
         retain = _retain_until(snapshot)
         digest = _save(key_of(document), content, retain)
         stored = _remember(document, len(content), digest, retain)
@@ -63,12 +64,13 @@ def load(document: Document) -> bytes:
     try:
         return store.load(stored.key, sha256=stored.sha256)
     except NotFound:
-        _save(stored.key, render_snapshot(_checked(document)), stored.retain_until)
+        _save(stored.key, _content(document, _checked(document)), stored.retain_until)
         return store.load(stored.key, sha256=stored.sha256)
 
 
-def render_snapshot(snapshot: Snapshot) -> bytes:
-    """Return the PDF of what a document says; it is stored nowhere.
+def render_snapshot(snapshot: Snapshot, **more: Any) -> bytes:
+    """Return the PDF of what a document says; it is stored nowhere. `more` takes the place of what its kind
+    works out.
 
     Raises:
         UnknownName: there is no such kind of document.
@@ -76,7 +78,8 @@ def render_snapshot(snapshot: Snapshot) -> bytes:
     """
     kind = kinds[snapshot["kind"]]
     title = f"{snapshot['title']} {snapshot['number']}"
-    return render_pdf(kind.template, kind.build(snapshot), title=title, author=snapshot["seller"]["name"])
+    context = {**kind.build(snapshot), **more}
+    return render_pdf(kind.template, context, title=title, author=snapshot["seller"]["name"])
 
 
 def find(document: Document) -> StoredFile | None:
@@ -106,6 +109,12 @@ def _checked(document: Document) -> Snapshot:
     if sha256(canonical_json(snapshot)).digest() != document.snapshot_sha256:
         raise DamagedSnapshot(f"The snapshot of {document.number} was changed after it was issued.")
     return snapshot
+
+
+def _content(document: Document, snapshot: Snapshot) -> bytes:
+    if isinstance(document, Invoice):
+        return render_snapshot(snapshot, einvoice=einvoices.qr_for(document))
+    return render_snapshot(snapshot)
 
 
 def _retain_until(snapshot: Snapshot) -> datetime:

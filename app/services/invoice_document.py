@@ -74,18 +74,8 @@ class SummaryRow:
     tax: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What the invoice registration portal gave a document: its reference, when, and the signed QR code."""
-
-    irn: str
-    ack_number: str
-    acked_on: str
-    qr: str
-
-
 @document_kind("tax_invoice", "export_invoice", "credit_note", template="invoice.html")
-def invoice_context(snapshot: Snapshot, stamp: Stamp | None = None) -> dict[str, Any]:
+def invoice_context(snapshot: Snapshot) -> dict[str, Any]:
     """Return the values that `templates/pdf/invoice.html` shows, every amount already formatted."""
     currency = snapshot["currency"]
 
@@ -94,7 +84,7 @@ def invoice_context(snapshot: Snapshot, stamp: Stamp | None = None) -> dict[str,
 
     return {
         "invoice": snapshot,
-        "stamp": stamp,
+        "einvoice": None,
         "upi": _upi(snapshot),
         "head": _head(snapshot),
         "facts": _facts(snapshot),
