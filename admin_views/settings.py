@@ -150,14 +150,3 @@ class ExchangeRateScreen(ModelScreen):
     writes = Writes(exchange_rates.create, exchange_rates.update)
     form_columns = ("currency", "rate", "valid_from", "valid_until", "source")
     edit_columns = ("rate", "valid_until", "source")
-
-
-@screen(InvoiceSeries, category="Settings", title="Number series", icon="hash", place=6)
-class InvoiceSeriesScreen(ModelScreen):
-    """The consecutive numbers of every registration, document kind and financial year."""
-
-    column_list = ("prefix", "financial_year", "kind", "registration", "last_number")
-    search = ("prefix",)
-    filters = ("kind", "registration")
-    order = "-financial_year"
-    empty = "A series begins by itself with its first number."

@@ -75,12 +75,17 @@ class InvoiceSeries(Identified, Base):
     """
 
     __tablename__ = "invoice_series"
-    __table_args__ = (UniqueConstraint("registration_id", "kind", "financial_year"),)
+    __table_args__ = (
+        UniqueConstraint("registration_id", "kind", "financial_year"),
+        UniqueConstraint("registration_id", "financial_year", "prefix"),
+    )
 
     registration_id: Mapped[UUID] = mapped_column(ForeignKey("seller_registrations.id", ondelete="RESTRICT"))
     kind: Mapped[SeriesKind]
     financial_year: Mapped[str] = mapped_column(info={"help": "2026-27"})
-    prefix: Mapped[str]
+    prefix: Mapped[str] = mapped_column(
+        info={"help": "1 to 5 of A-Z, 0-9, - and /; it can be changed until the first number."}
+    )
     last_number: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
     registration: Mapped[SellerRegistration] = relationship()

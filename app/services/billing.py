@@ -250,7 +250,7 @@ def _pending(run_id: UUID) -> tuple[str, bool, list[UUID]]:
     waiting = select(BillingRunItem.id).where(
         BillingRunItem.run_id == run_id, BillingRunItem.status == ItemStatus.pending
     )
-    found = db.session.scalars(waiting.order_by(BillingRunItem.id))
+    found = db.session.scalars(waiting.order_by(BillingRunItem.account_id))
     ids = list(found) if billing_run.status is RunStatus.running else []
     return billing_run.period, billing_run.dry_run, ids
 

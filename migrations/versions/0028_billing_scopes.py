@@ -1,4 +1,5 @@
-"""Billing runs by plan and account, dry runs, and what each account came to beside the month before."""
+"""Billing runs by plan and account, dry runs, and what each account came to beside the month before; no two
+series of a year with one prefix."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,11 +44,17 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("NOT dry_run"),
     )
+    op.create_unique_constraint(
+        op.f("uq_invoice_series_registration_id_financial_year_prefix"),
+        "invoice_series",
+        ["registration_id", "financial_year", "prefix"],
+    )
     _items()
     _choices((*STATUSES, "cancelled"), (*ITEM_STATUSES, "due"))
 
 
 def downgrade() -> None:
+    op.drop_constraint(op.f("uq_invoice_series_registration_id_financial_year_prefix"), "invoice_series")
     # What only the new states and scopes can say is not kept: runs are a record of work, not of money.
     op.execute("DELETE FROM billing_run_items WHERE run_id IN (SELECT id FROM billing_runs WHERE dry_run)")
     op.execute("DELETE FROM billing_runs WHERE dry_run")

@@ -1,42 +1,71 @@
-"""A billing run whose process is killed in the middle: the next one finishes it, and nothing is billed
-twice.
+"""A billing run whose process is killed, anywhere: the next one finishes it, nothing is billed twice, and
+what comes out is the same to the byte.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+import psycopg
 import pytest
 
 from app import clock
 from app.db import transaction
 from app.permissions import Actor
-from app.services import billing, verify
+from app.queue import enqueue
+from app.services import billing, billing_runs, outbox, verify
 from tests import factories as make
 from tests.services.invoicing import drain, use
 from tests.support.own import OwnDatabase
 
 pytestmark = pytest.mark.processes
 
+ACTOR = Actor.system("tests")
 ACCOUNTS = 60
+FEW = 5
+PATIENCE = 180.0
 # 1 and 15 January 2025 in India; the command bills as of today.
 START = datetime(2024, 12, 31, 18, 30, tzinfo=UTC)
 USED = datetime(2025, 1, 15, 6, 30, tzinfo=UTC)
+# Where the worker dies: before anything, between the steps of its second account, and of its second document.
+STEPS = (
+    "billing.prepared=kill",
+    "billing.metered=kill",
+    "billing.drafted=kill/2",
+    "billing.number_taken=kill/2",
+    "billing.before_commit=kill/2",
+    "billing.after_commit=kill/2",
+    "outbox.invoice.document=kill/2",
+    "outbox.invoice.document.kept=kill/2",
+)
+BEGIN_AGAIN = (
+    "SET session_replication_role = replica",
+    "TRUNCATE invoices, billing_run_items, billing_runs, invoice_series CASCADE",
+    "TRUNCATE outbox_messages, stored_files",
+    "UPDATE charge_positions SET invoiced_quantity = 0, invoiced_amount = 0",
+)
+
+
+def open_shop(number: int) -> None:
+    """Make accounts on a plan with a price and a fee that used 10 in January, metered."""
+    with transaction():
+        make.make_seller()
+        make.make_tax_rate("18")
+        metric = make.make_metric()
+        plan = make.make_plan(components=[make.per_unit(metric, "1"), make.fee("90")])
+        accounts = [make.make_account() for _ in range(number)]
+        for account in accounts:
+            make.make_subscription(account, plan, start_at=START)
+    for account in accounts:
+        use(account, metric, 10, at=USED, meter=False)
+    with transaction():
+        drain()
 
 
 def test_a_killed_run_is_finished_by_the_next_and_bills_nobody_twice(own_database: OwnDatabase) -> None:
     with own_database.app():
-        with transaction():
-            make.make_seller()
-            make.make_tax_rate("18")
-            metric = make.make_metric()
-            plan = make.make_plan(components=[make.per_unit(metric, "1"), make.fee("90")])
-            accounts = [make.make_account() for _ in range(ACCOUNTS)]
-            for account in accounts:
-                make.make_subscription(account, plan, start_at=START)
-        for account in accounts:
-            use(account, metric, 10, at=USED, meter=False)
-        with transaction():
-            drain()
+        open_shop(ACCOUNTS)
 
     def issued() -> int:
         with own_database.connect() as connection:
@@ -49,7 +78,7 @@ def test_a_killed_run_is_finished_by_the_next_and_bills_nobody_twice(own_databas
     own_database.poll(lambda: issued() >= 3, "the first invoices", child)
     own_database.kill(child)
     with own_database.app():
-        for _step in billing.run("2025-01", at=clock.now(), actor=Actor.system("tests")):
+        for _step in billing.run("2025-01", at=clock.now(), actor=ACTOR):
             pass
         report = verify.run(at=clock.now())
     assert report.ok, report.as_json()
@@ -58,3 +87,76 @@ def test_a_killed_run_is_finished_by_the_next_and_bills_nobody_twice(own_databas
             "SELECT count(*), count(DISTINCT account_id), sum(subtotal), max(number) FROM invoices"
         ).fetchone()
     assert found == (ACCOUNTS, ACCOUNTS, Decimal(100 * ACCOUNTS), f"OT29/{found[3][5:10]}/{ACCOUNTS:05d}")
+
+
+def outcome(own: OwnDatabase) -> dict[str, Any]:
+    """Return all that a run leaves: each account's number and content, the documents, the series, the run."""
+    invoices = "SELECT account_id, number, encode(snapshot_sha256, 'hex') FROM invoices ORDER BY account_id"
+    with own.connect() as connection:
+        return {
+            "invoices": connection.execute(invoices).fetchall(),
+            "documents": connection.execute("SELECT sha256 FROM stored_files ORDER BY 1").fetchall(),
+            "series": connection.execute("SELECT last_number FROM invoice_series").fetchall(),
+            "runs": connection.execute("SELECT status FROM billing_runs").fetchall(),
+            "items": connection.execute(
+                "SELECT status, count(*) FROM billing_run_items GROUP BY 1"
+            ).fetchall(),
+            "promises": connection.execute(
+                "SELECT kind, count(*), bool_and(done_at IS NOT NULL) FROM outbox_messages"
+                " GROUP BY 1 ORDER BY 1"
+            ).fetchall(),
+        }
+
+
+def undisturbed(own: OwnDatabase) -> dict[str, Any]:
+    """Return what a run leaves that nobody kills, and put everything back to before it."""
+    with own.app():
+        for _step in billing.run("2025-01", at=clock.now(), actor=ACTOR):
+            pass
+        while outbox.deliver(10)["kept"]:
+            pass
+    found = outcome(own)
+    with psycopg.connect(own.superuser_url, autocommit=True) as connection:
+        for statement in BEGIN_AGAIN:
+            connection.execute(statement)
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_killed_at_any_step_leaves_the_same_to_the_next(
+    own_database: OwnDatabase, step: str
+) -> None:
+    own = own_database
+    own.settings = replace(own.settings, billing_lanes=1)
+    with own.app():
+        open_shop(FEW)
+    expected = undisturbed(own)
+    assert (len(expected["invoices"]), len(expected["documents"])) == (FEW, FEW)
+    with own.app():
+        with transaction():
+            run_id = billing.prepare("2025-01", at=clock.now(), actor=ACTOR).id
+            billing_runs.share_out(run_id)
+        doomed = own.start("doomed", "-m", "jobs.worker", extra={"FAILPOINTS": step})
+        died = "terminated unexpectedly"
+        own.poll(
+            lambda: died in doomed.log.read_text(errors="replace"),
+            f"a death at {step}",
+            doomed,
+            within_seconds=PATIENCE,
+        )
+        own.kill(doomed)
+        assert outcome(own) != expected
+        worker = own.start_worker()
+
+        def finished() -> bool:
+            with transaction():
+                billing_runs.share_out(run_id)
+                enqueue("jobs.outbox.deliver")
+            return outcome(own) == expected
+
+        own.poll(
+            finished, f"the same as of a run that nobody kills: {expected}", worker, within_seconds=PATIENCE
+        )
+
+        report = verify.run(at=clock.now())
+    assert report.ok, report.as_json()
