@@ -69,6 +69,8 @@ SCOPES: dict[str, tuple[str, Verb]] = {
     "audit:read": ("audit", Verb.read),
     "admin:read": ("operations", Verb.read),
     "admin:write": ("operations", Verb.write),
+    "settings:read": ("settings", Verb.read),
+    "settings:write": ("settings", Verb.write),
     "dead_letters:read": ("dead_letters", Verb.read),
     "dead_letters:write": ("dead_letters", Verb.write),
     "api_keys:read": ("api_keys", Verb.read),

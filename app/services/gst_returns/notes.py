@@ -1,0 +1,68 @@
+"""The credit notes of a month (GSTR-1 table 9B). Those of small sales to unregistered recipients reduce table
+7 instead."""
+
+from app.services.gst_returns.documents import Document
+from app.services.gst_returns.sections import MONEY, Month, Row, place, rows_by_rate, section, yes_no
+from app.services.gst_returns.supplies import PLACE, RATE, REGISTERED, kind_of
+
+HEAD = {
+    "number": "Note number",
+    "date": "Note date",
+    "original": "Invoice number",
+    "original_date": "Invoice date",
+    "value": "Note value",
+}
+
+
+def _head_of(note: Document) -> Row:
+    original = note.original
+    return {
+        "number": note.number,
+        "date": note.issued_on,
+        "original": original.number if original else "",
+        "original_date": original.issued_on if original else "",
+        "value": note.value,
+    }
+
+
+@section(
+    "cdnr",
+    "9B: credit notes, registered recipients",
+    {**REGISTERED, **HEAD, **PLACE, "reverse": "Reverse charge", "type": "Note supply type", **RATE, **MONEY},
+    sign=-1,
+)
+def registered(month: Month) -> list[Row]:
+    """Each credit note to somebody with a GSTIN or in a Special Economic Zone, by rate."""
+    return [
+        row
+        for one in month.notes
+        if not one.abroad and (one.gstin or one.zero_rated)
+        for row in rows_by_rate(
+            one,
+            {
+                "gstin": one.gstin or "",
+                "name": one.buyer["name"],
+                **_head_of(one),
+                "place": place(one.place),
+                "reverse": yes_no(one.reverse),
+                "type": kind_of(one),
+            },
+        )
+    ]
+
+
+@section(
+    "cdnur",
+    "9B: credit notes, exports and large sales to unregistered recipients",
+    {"type": "Type", **HEAD, **PLACE, **RATE, **MONEY},
+    sign=-1,
+)
+def unregistered(month: Month) -> list[Row]:
+    """Each credit note of an export or of an invoice that table 5 told, by rate."""
+    found = []
+    for one in month.notes:
+        large = not (one.gstin or one.zero_rated) and one.original is not None and one.original.large
+        if one.abroad or large:
+            kind = "B2CL" if large else "EXPWP" if one.with_payment else "EXPWOP"
+            found += rows_by_rate(one, {"type": kind, **_head_of(one), "place": place(one.place)})
+    return found
