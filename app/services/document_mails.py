@@ -26,7 +26,7 @@ from app.ids import new_id
 from app.models import DocumentMail, Invoice, OutboxMessage, Voucher
 from app.models.exports import MailStatus
 from app.permissions import Actor
-from app.services import audit, documents, outbox
+from app.services import audit, documents, outbox, vouchers
 from app.services.document_kinds import Snapshot
 
 # What `app.services.issuing` promises; the payload is {"invoice_id"}.
@@ -173,6 +173,13 @@ def _make_and_mail(message: OutboxMessage) -> None:
     invoice = db.session.get_one(Invoice, UUID(message.payload["invoice_id"]))
     documents.render(invoice)
     promise(invoice)
+
+
+@outbox.handler(vouchers.DOCUMENT)
+def _make_and_mail_voucher(message: OutboxMessage) -> None:
+    voucher = db.session.get_one(Voucher, UUID(message.payload["voucher_id"]))
+    documents.render(voucher)
+    promise(voucher)
 
 
 @outbox.handler(MAIL)

@@ -17,11 +17,11 @@ from app.gateways.files import open_store
 from app.gateways.pdf import CONTENT_TYPE, render_pdf
 from app.ids import new_id
 from app.models import Invoice, StoredFile
-from app.services import einvoices, invoice_document, statement_document
+from app.services import einvoices, invoice_document, statement_document, voucher_document
 from app.services.document_kinds import Document, Snapshot, kinds
 
 # The modules whose import enters their kinds of documents.
-BUILDERS = (invoice_document, statement_document)
+BUILDERS = (invoice_document, statement_document, voucher_document)
 
 
 class DamagedSnapshot(DomainError):

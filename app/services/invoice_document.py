@@ -16,6 +16,7 @@ The snapshot is plain JSON; amounts, rates (percent) and quantities are decimal 
 What may be missing: due_on, purchase_order, endorsement, notes, a line's sac, unit, unit_price and metric.
 What is there only where it applies:
 
+    advances        [{number, issued_on, taxable, tax}]      of receipt vouchers: tax collected before
     original        {number, issued_on}                      of a credit note: what it takes back from
     inr             {rate, valid_from, source, total}        the rupee equivalent of another currency
     upi             the address that takes UPI payments, shown as a QR code while something is due
@@ -93,6 +94,7 @@ def invoice_context(snapshot: Snapshot) -> dict[str, Any]:
         "total": money(snapshot["total"]),
         "amount_due": money(snapshot["amount_due"]),
         "paid_from_wallet": money(-Decimal(snapshot["paid_from_wallet"])) if _paid(snapshot) else "",
+        "advances": [_advance(each, currency) for each in snapshot.get("advances", ())],
         "codes": _codes(snapshot),
         "summary": _summary(snapshot, currency) if snapshot["taxes"] else [],
         "notes": (snapshot.get("notes") or "").splitlines(),
@@ -130,6 +132,14 @@ def _upi(snapshot: Snapshot) -> str:
         "tn": f"{snapshot['title']} {snapshot['number']}",
     }
     return "upi://pay?" + "&".join(f"{name}={quote(value, safe='@')}" for name, value in given.items())
+
+
+def _advance(advance: Mapping[str, Any], currency: str) -> tuple[str, str]:
+    """Return what of an advance is adjusted: its tax is taken off, as the wallet has paid the value."""
+    taxable = format_money(advance["taxable"], currency)
+    on = format_date(advance["issued_on"])
+    label = f"Tax of the advance of {taxable}, receipt voucher {advance['number']} of {on}"
+    return label, format_money(-Decimal(advance["tax"]), currency)
 
 
 def _paid(snapshot: Snapshot) -> bool:

@@ -48,10 +48,46 @@ STATEMENT: dict[str, Any] = {
         {"on": "2026-10-05", "what": "Usage", "detail": "Usage deducted", "amount": "-250", "balance": "850"},
     ],
 }
+VOUCHER: dict[str, Any] = {
+    "kind": "receipt_voucher",
+    "title": "Receipt Voucher",
+    "number": "OT29R/26-27/0001",
+    "currency": "INR",
+    "issued_on": "2026-10-03",
+    "seller": SELLER,
+    "buyer": KARNATAKA,
+    "account": "Namma Kirana, production",
+    "place_of_supply": {"code": "29", "name": "Karnataka"},
+    "reverse_charge": False,
+    "description": "Advance for communication services, prepaid to the wallet",
+    "sac": "998319",
+    "rate": "18",
+    "taxable": "1000.00",
+    "taxes": [
+        {"code": "CGST", "rate": "9", "taxable": "1000.00", "amount": "90.00"},
+        {"code": "SGST", "rate": "9", "taxable": "1000.00", "amount": "90.00"},
+    ],
+    "tax": "180.00",
+    "amount": "1180.00",
+    "paid_by": "razorpay",
+    "reference": "pay_29QQoUBi66xm2f",
+    "reason": "Top-up by Razorpay",
+    "receipt": None,
+}
+REFUND_VOUCHER = {
+    **VOUCHER,
+    "kind": "refund_voucher",
+    "title": "Refund Voucher",
+    "number": "OT29F/26-27/0001",
+    "reason": "Account closed",
+    "receipt": {"number": "OT29R/26-27/0001", "issued_on": "2026-10-03"},
+}
 SAMPLES: dict[str, dict[str, Any]] = {
     "tax_invoice": snapshot([usage_line(1, "525.00", taxes=INTRA)], upi="otpless@hdfcbank"),
     "export_invoice": snapshot([usage_line(1, "12.50", taxes=())], **EXPORT),
     "credit_note": snapshot([usage_line(1, "525.00", taxes=INTRA, breakdown=[])], **NOTE),
+    "receipt_voucher": VOUCHER,
+    "refund_voucher": REFUND_VOUCHER,
     "wallet_statement": {**STATEMENT, "kind": "wallet_statement", "title": "Statement of Wallet"},
     "customer_statement": {**STATEMENT, "kind": "customer_statement", "title": "Statement of Account"},
 }
