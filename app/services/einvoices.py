@@ -30,6 +30,7 @@ from app.services.inputs import refusals
 
 JOB = "jobs.einvoices.run"
 WINDOW = timedelta(hours=24)
+MOST_DOCUMENTS = 500
 SHORTEST_REMARK, LONGEST_REMARK = 3, 100
 # As the portal numbers them.
 REASONS = {1: "Duplicate", 2: "Data entry mistake", 3: "Order cancelled", 4: "Others"}
@@ -241,15 +242,35 @@ def document_of(invoice: Invoice) -> dict[str, Any]:
         return einvoices.build(invoice.snapshot, original)
 
 
-def export(invoices: Sequence[Invoice]) -> bytes:
-    """Return the INV-01 documents of these invoices as JSON, one as an object and more as an array: what the
+def documents_of(first: date, last: date) -> Sequence[Invoice]:
+    """Return the documents dated from the first to the last day that have an e-invoice, the oldest first.
+
+    Raises:
+        Invalid: they are more than 500.
+    """
+    query = (
+        select(Invoice)
+        .join(EInvoice, EInvoice.invoice_id == Invoice.id)
+        .where(Invoice.issued_on.between(first, last))
+        .order_by(Invoice.issued_on, Invoice.number)
+        .limit(MOST_DOCUMENTS + 1)
+    )
+    found = db.session.scalars(query).all()
+    if len(found) > MOST_DOCUMENTS:
+        message = f"These days have more than {MOST_DOCUMENTS} documents: ask for fewer."
+        raise Invalid.at("/last", message, code="too_many")
+    return found
+
+
+def export(invoices: Sequence[Invoice], *, many: bool = False) -> bytes:
+    """Return the INV-01 document of an invoice as JSON; with `many` those of several as an array, which the
     portal's bulk upload takes.
 
     Raises:
         Conflict, Invalid: as `document_of` says.
     """
     documents = [document_of(invoice) for invoice in invoices]
-    content: bytes = _encode(documents[0] if len(documents) == 1 else documents)
+    content: bytes = _encode(documents if many else documents[0])
     return content
 
 

@@ -19,6 +19,7 @@ GUARDED = (
     "grant_uses",
     "vouchers",
     "voucher_adjustments",
+    "einvoices",
 )
 BECOME_OWNER = text("SELECT set_config('role', tableowner, true) FROM pg_tables WHERE tablename = 'postings'")
 

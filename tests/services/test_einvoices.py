@@ -329,7 +329,7 @@ def test_several_are_exported_as_an_array_of_exact_numbers(invoice):
     alone = einvoices.export([invoice])
     assert alone.startswith(b'{"Version":"1.1"')
     assert b'"TotInvVal":1180.00' in alone
-    assert einvoices.export([invoice, invoice]) == b"[" + alone + b"," + alone + b"]"
+    assert einvoices.export([invoice, invoice], many=True) == b"[" + alone + b"," + alone + b"]"
 
 
 def test_an_export_in_dollars_is_registered_in_rupees(seller, portal):
