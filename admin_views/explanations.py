@@ -1,16 +1,20 @@
 """The page that explains a line of an invoice: why it asks for its amount, down to the single events."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import request
 from flask_admin import expose
 
 from admin_views.access import require
+from app import clock
 from app.db import Base
+from app.domain.numbering import ist_date
 from app.models import Invoice, InvoiceLine
 from app.permissions import Verb
-from app.services import explanations, invoices, line_words
+from app.services import explanations, invoice_story, invoices, line_words
 from app.services.explanations import read_bucket, read_day
+from app.services.invoice_story import Step
 
 
 class LineRoutes:
@@ -47,3 +51,18 @@ class LineRoutes:
 
         found = explanations.explain(line)
         return self.render("admin/invoice_line.html", record=record, found=found, near=near, to_line=to_line)
+
+
+class StoryRoutes:
+    """What the page of an invoice tells besides its columns."""
+
+    get_url: Callable[..., str]
+
+    @staticmethod
+    def story(invoice: Invoice) -> list[Step]:
+        """Return the steps of an invoice."""
+        return invoice_story.story(invoice, today=ist_date(clock.now()))
+
+    def page_of_invoice(self, key: UUID) -> str:
+        """Return the address of the page of another document."""
+        return self.get_url(".details_view", id=key)

@@ -4,14 +4,14 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from admin_views.base import ModelScreen
-from admin_views.explanations import LineRoutes
+from admin_views.explanations import LineRoutes, StoryRoutes
 from admin_views.fields import ExactField
 from admin_views.generating import GenerateRoutes
 from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
 from admin_views.rerating import ReratingRoutes
-from app.models import Invoice, InvoiceLine, Payment
+from app.models import DocumentMail, DunningNotice, EInvoice, Invoice, InvoiceLine, Payment
 from app.models.invoices import InvoiceStatus
 from app.services import documents, issuing, payments
 
@@ -25,7 +25,7 @@ PAYABLE = (
 
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
-class InvoiceScreen(GenerateRoutes, LineRoutes, ReratingRoutes, ModelScreen):
+class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, ModelScreen):
     """The invoices and credit notes, and the page of one."""
 
     column_list = ("number", "customer", "status", "issued_on", "due_on", "kind", "total", "amount_due")
@@ -110,6 +110,34 @@ class InvoiceScreen(GenerateRoutes, LineRoutes, ReratingRoutes, ModelScreen):
             by="invoice_id",
             columns=("created_at", "gateway", "status", "amount", "settled_at"),
             empty="No payment yet.",
+        ),
+        Related(
+            Invoice,
+            by="original_id",
+            columns=("number", "issued_on", "status", "total"),
+            title="Credit notes",
+            empty="Nothing was credited.",
+        ),
+        Related(
+            EInvoice,
+            by="invoice_id",
+            columns=("irn", "status", "ack_no", "ack_at"),
+            title="E-invoice",
+            empty="No e-invoice: it is not needed, or the document is not issued.",
+        ),
+        Related(
+            DocumentMail,
+            by="document_id",
+            columns=("subject", "recipient", "status", "sent_at"),
+            title="Mails",
+            empty="Nothing was mailed yet.",
+        ),
+        Related(
+            DunningNotice,
+            by="invoice_id",
+            columns=("created_at", "step", "sent_by"),
+            title="Reminders",
+            empty="No reminder was sent.",
         ),
     )
 

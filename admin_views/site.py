@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from admin_views import queues
 from admin_views.archives import DataCareView
 from admin_views.base import ModelScreen
+from admin_views.billing_console import BillingConsoleView
 from admin_views.dashboard import Dashboard
 from admin_views.imports import ImportView
 from admin_views.inbox import InboxView
@@ -39,7 +40,7 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    pages = (ImportView(), DataCareView(), TrialBalanceView(), InboxView())
+    pages = (BillingConsoleView(), ImportView(), DataCareView(), TrialBalanceView(), InboxView())
     admin.add_views(*pages)
     app.extensions["admin_pages"] = [home, *pages]
     for model in showable():

@@ -7,8 +7,8 @@ from flask import render_template, request, send_file, url_for
 from werkzeug.wrappers import Response
 
 from app.models import InvoiceLine
-from app.portal.guard import blueprint, own_id
-from app.services import documents, explanations, line_words, own
+from app.portal.guard import blueprint, own_id, today
+from app.services import documents, explanations, invoice_story, line_words, own
 from app.services.explanations import read_bucket, read_day
 
 
@@ -22,7 +22,16 @@ def list_invoices() -> str:
 @blueprint.get("/invoices/<uuid:invoice_id>")
 def show_invoice(invoice_id: UUID) -> str:
     """Show one invoice with what each line is made of."""
-    return render_template("portal/invoice.html", invoice=own.get_invoice(own_id(), invoice_id), own=own)
+    invoice = own.get_invoice(own_id(), invoice_id)
+    return render_template(
+        "portal/invoice.html",
+        invoice=invoice,
+        own=own,
+        steps=invoice_story.story(invoice, today=today()),
+        payments=invoice_story.payments_of(invoice),
+        notes=invoice_story.notes_of(invoice),
+        to_invoice=lambda key: url_for("portal.show_invoice", invoice_id=key),
+    )
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>/lines/<int:n>")

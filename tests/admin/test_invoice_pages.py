@@ -62,3 +62,16 @@ def test_a_place_that_is_none_is_not_found(invoice: Invoice, desk: Person, more:
 
 def test_support_reads_explanations_too(invoice: Invoice, at_desk: Desk) -> None:
     assert at_desk(Role.support).get(page_of(invoice, 1)).status_code == 200
+
+
+def test_the_console_shows_what_waits(invoice: Invoice, desk: Person) -> None:
+    page = desk.text("/admin/billing/")
+    assert "Nothing is parked: every check was passed." in page
+    assert str(invoice.number) in page
+    assert "₹1,189.00" in page
+
+
+def test_support_reads_the_console_and_starts_nothing(invoice: Invoice, at_desk: Desk) -> None:
+    page = at_desk(Role.support).text("/admin/billing/")
+    assert "Generate invoice" not in page
+    assert str(invoice.number) in page
