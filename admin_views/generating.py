@@ -28,6 +28,7 @@ LINE_FIELDS = ("description", "quantity", "unit_price", "sac")
 MOST_LINES = 200
 ROUTES = frozenset({"generate_view", "preview_view"})
 NOTHING_TO_BILL = "Nothing was used and nothing is owed in this period: add a line."
+MEND_FIRST = "Some fields cannot be used yet: what the invoice would be stands here once they can."
 
 
 class GenerateRoutes:
@@ -66,7 +67,8 @@ class GenerateRoutes:
         """Answer with the preview of what stands in the form, and what is wrong at which field."""
         asked = _asked()
         shown, problem, fields = _look(asked)
-        html = self.render("admin/parts/invoice_preview.html", shown=shown, problem=problem, asked=asked)
+        told = problem or (MEND_FIRST if fields else None)
+        html = self.render("admin/parts/invoice_preview.html", shown=shown, problem=told, asked=asked)
         return jsonify(html=html, fields=fields)
 
     def _make(self, asked: dict[str, Any], *, issue: bool) -> Any:

@@ -48,7 +48,7 @@ const look = async () => {
     if (!answer.ok) throw new Error(String(answer.status));
     const said = await answer.json();
     const wrong = Object.keys(said.fields).length;
-    if (!wrong) preview.innerHTML = said.html; /* our own escaped template */
+    if (!wrong || !preview.querySelector("table")) preview.innerHTML = said.html; /* our own escaped template */
     mark(said.fields);
     state.textContent = wrong ? "Waits for the fields" : "Nothing is billed yet";
   } catch {
@@ -95,4 +95,8 @@ form.addEventListener("click", (event) => {
   else remove(button.closest("[data-line]"));
 });
 
-if (form.elements.account.value && !preview.querySelector("table")) look();
+/* A form that came with values, from a link or after a refusal, shows at once what they come to. */
+if (form.querySelector("input[name=account]").value && !preview.querySelector("table")) {
+  for (const field of form.querySelectorAll("input[id]")) if (field.value) touched.add(field.id);
+  look();
+}
