@@ -22,9 +22,7 @@ blueprint = Blueprint("accounts", __name__)
 Mode = Annotated[str, Meta(description="`postpaid` (the default) or `prepaid`, which has a wallet")]
 Zone = Annotated[str, Meta(description="IANA, such as Asia/Kolkata, the default")]
 Days = Annotated[int, Meta(ge=0, le=365, description="Days until an invoice is due; 15 by default")]
-Registration = Annotated[
-    str | None, Meta(max_length=36, description="The seller's registration that issues its documents")
-]
+Registration = Annotated[str | None, Meta(description="The seller's registration that issues its documents")]
 
 
 class NewAccount(Body):

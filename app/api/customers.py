@@ -32,7 +32,7 @@ Email = Annotated[str, Meta(max_length=254, description="RFC 5322")]
 Phone = Annotated[str | None, Meta(description="E.164, such as +919876543210")]
 Gstin = Annotated[str | None, Meta(description="15 characters; its State is the place of supply")]
 Treatment = Annotated[str, Meta(description="`regular`, `sez` in a Special Economic Zone, or `exempt`")]
-Reason = Annotated[str | None, Meta(max_length=300, description="The notification that exempts, as cited")]
+Reason = Annotated[str | None, Meta(description="The notification that exempts, as invoices cite it")]
 Reverse = Annotated[bool, Meta(description="The customer, who has a GSTIN, pays the tax itself")]
 
 

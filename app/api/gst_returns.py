@@ -30,9 +30,7 @@ class Asked(Body):
 class AskedCsv(Asked):
     """Which return, or which section of it."""
 
-    section: Annotated[str | None, Meta(max_length=20, description="One section: `b2b`; all without it")] = (
-        None
-    )
+    section: Annotated[str | None, Meta(description="One section: `b2b`; all without it")] = None
 
 
 @blueprint.get("/admin/gst-returns")

@@ -228,8 +228,12 @@ def _lines(row: Row[Any], content: Content, told: Content) -> list[tuple[str, De
         ]
     borne = {one["n"]: one.get("recipient_taxes", []) for one in told["lines"]}
     original = aliased(InvoiceLine)
-    pairs = select(InvoiceLine.n, original.n).join(original, original.id == InvoiceLine.source_id)
-    number_of = dict(db.session.execute(pairs.where(InvoiceLine.invoice_id == row.id)).tuples().all())
+    pairs = (
+        select(InvoiceLine.n, original.n.label("taken"))
+        .join(original, original.id == InvoiceLine.source_id)
+        .where(InvoiceLine.invoice_id == row.id)
+    )
+    number_of = {pair.n: pair.taken for pair in db.session.execute(pairs)}
     return [
         (one["sac"], Decimal(one["amount"]), _share(Decimal(one["amount"]), borne[number_of[one["n"]]]))
         for one in lines
