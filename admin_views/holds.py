@@ -79,7 +79,7 @@ def explain_refund(wallet: Wallet) -> str:
     told = (
         "Records money that goes back by bank transfer. "
         f"{format_money(most, wallet.currency)} was paid in and is unused; what is held, granted, owed, or "
-        "was credited is not paid back."
+        "was credited is not paid back. The tax that came with it goes back beside it, by refund voucher."
     )
     if limit is None:
         return told

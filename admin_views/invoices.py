@@ -1,7 +1,7 @@
 """Invoices and their lines: what was billed, explained down to its tiers."""
 
-from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views.base import ModelScreen
 from admin_views.explanations import LineRoutes, StoryRoutes
@@ -12,6 +12,8 @@ from admin_views.records import Download, Related
 from admin_views.registry import screen
 from admin_views.rerating import ReratingRoutes
 from app.models import DocumentMail, DunningNotice, EInvoice, Invoice, InvoiceLine, Payment
+from app.domain.money import plain
+from app.domain.tds import SECTIONS, Law
 from app.models.invoices import InvoiceStatus
 from app.services import documents, issuing, payments
 
@@ -23,6 +25,30 @@ PAYABLE = (
     InvoiceStatus.uncollectible,
 )
 
+
+# What a payer kept of an invoice, beside the money that came.
+TDS_INPUTS = {
+    "tds_amount": ExactField(
+        label="TDS kept", scale=4, validators=[Optional()], description="Of the taxable value, without GST."
+    ),
+    "tds_section": SelectField(
+        "TDS section",
+        choices=[
+            ("", "–"),
+            *(
+                (name, f"{name}: {section.title}, {plain(section.rate)} %")
+                for name, section in SECTIONS.items()
+                if section.law is Law.income_tax
+            ),
+        ],
+    ),
+    "gst_tds_amount": ExactField(
+        label="GST kept", scale=4, validators=[Optional()], description="By government buyers: 2 %."
+    ),
+    "certificate_number": StringField(
+        "Certificate", validators=[Length(max=100)], description="Where it is here already."
+    ),
+}
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
 class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, ModelScreen):
@@ -86,14 +112,14 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mod
             when=lambda invoice: invoice.status in PAYABLE,
             confirm=(
                 "For money that came by bank transfer or cheque. The invoice "
-                "is paid, or partially paid, at once."
+                "is paid, or partially paid, at once. What the payer kept as TDS counts as paid too."
             ),
             inputs={
                 "amount": ExactField(
                     label="Amount",
                     scale=4,
                     validators=[InputRequired()],
-                    description="In the invoice's currency.",
+                    description="What came, in the invoice's currency.",
                 ),
                 "reference": StringField(
                     "Reference",
@@ -102,6 +128,7 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mod
                 ),
             },
             initial=lambda invoice: {"amount": invoice.amount_due},
+                **TDS_INPUTS,
         ),
     )
     related = (

@@ -21,7 +21,7 @@ from admin_views.saving import Writes
 from app import clock
 from app.errors import Conflict
 from app.formatting import format_money
-from app.models import Approval, Payment, Wallet, WalletTransaction
+from app.models import Approval, Payment, Voucher, Wallet, WalletTransaction
 from app.models.wallets import TransactionState
 from app.permissions import Actor
 from app.services import approvals, chain_checks, reports, wallet_history, wallet_limits
@@ -30,6 +30,12 @@ from app.services.wallet_history import Part
 
 AMOUNT = ExactField(
     label="Amount", scale=4, validators=[InputRequired()], description="In the wallet's currency."
+)
+RECEIVED = ExactField(
+    label="Amount received",
+    scale=4,
+    validators=[InputRequired()],
+    description="With the tax in it: of ₹1,180 at 18 % the wallet gets ₹1,000.",
 )
 REASON = StringField(
     "Reason",
@@ -142,9 +148,11 @@ class WalletScreen(ModelScreen):
             "Record a top-up",
             run=asking("top_up"),
             icon="cash",
-            inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
+            inputs={"amount": RECEIVED, "reason": REASON, "reference": REFERENCE},
             explain=telling(
-                "For money that arrived outside the gateways, such as a bank transfer. It is booked at once."
+                "For money that arrived outside the gateways, such as a bank transfer: the amount is all "
+                "that came. Where an advance bears tax, the wallet gets the rest of it, and a receipt voucher is "
+                "issued. It is booked at once."
             ),
         ),
         Operation(
@@ -204,7 +212,8 @@ class WalletScreen(ModelScreen):
         ),
         RELATED_GRANTS,
         RELATED_HOLDS,
-        Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount")),
+        Related(Payment, by="wallet_id", columns=("created_at", "gateway", "status", "amount", "tax")),
+        Related(Voucher, by="wallet_id", columns=("number", "issued_on", "kind", "taxable", "tax")),
     )
 
     available = staticmethod(available_in)

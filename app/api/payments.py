@@ -37,6 +37,18 @@ class NewPayment(Body):
         Any, Meta(description='A decimal such as "118.00"; for an invoice by default all that is due.')
     ] = None
     reference: Annotated[Text | None, Meta(description="The bank's reference of a manual payment.")] = None
+    tds_amount: Annotated[
+        Any, Meta(description="Income tax that the payer kept, of a manual payment: it counts as paid too.")
+    ] = None
+    tds_section: Annotated[
+        Text | None, Meta(description="`194C` or `194J-2` (2 % of the taxable value), `194J` (10 %).")
+    ] = None
+    gst_tds_amount: Annotated[
+        Any, Meta(description="GST that a government buyer kept: 2 % of the taxable value (s.51).")
+    ] = None
+    certificate_number: Annotated[Text | None, Meta(description="Where the certificate is here already.")] = (
+        None
+    )
 
 
 class PaymentsPage(Page):
@@ -80,11 +92,14 @@ def read_payment(payment_id: UUID) -> Response:
 def create_payment(body: NewPayment) -> Response:
     """Send the customer to `checkout_url`; the money counts once the gateway has it.
 
-    The same `Idempotency-Key` is the same payment. A `manual` payment of an invoice is recorded as paid at
-    once; its bank reference is taken once.
+    The same `Idempotency-Key` is the same payment. For a wallet, `amount` is what it is to get: the payment's
+    own `amount` is that with the `tax` which falls due on money in advance. A `manual` payment of an invoice
+    is recorded as paid at once; its bank reference is taken once, and TDS that the payer kept counts as paid.
     """
     if (body.invoice_id is None) == (body.wallet_id is None):
         raise Invalid.at("/invoice_id", "Give exactly one of invoice_id and wallet_id.")
+    if body.gateway != MANUAL and (body.tds_amount or body.gst_tds_amount or body.tds_section):
+        raise Invalid.at("/tds_amount", "TDS is recorded with a manual payment.")
     if body.gateway == MANUAL:
         return success(payment_resource(_record(body)), 201)
     amount = parse_money(body.amount, pointer="/amount") if isinstance(body.amount, Mapping) else body.amount
@@ -106,6 +121,7 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
         "gateway": payment.gateway,
         "status": payment.status,
         "amount": decimal_text(payment.amount, payment.currency),
+        "tax": decimal_text(payment.tax, payment.currency),
         "currency": payment.currency,
         "invoice_id": payment.invoice_id,
         "wallet_id": payment.wallet_id,
@@ -131,7 +147,15 @@ def _record(body: NewPayment) -> Payment:
     invoice = _own(Invoice, body.invoice_id, "invoice")
     return in_transaction(
         lambda: payments.record_manual(
-            invoice, body.amount, reference=body.reference or "", at=clock.now(), actor=current_actor()
+            invoice,
+            body.amount,
+            reference=body.reference or "",
+            at=clock.now(),
+            actor=current_actor(),
+            tds_amount=body.tds_amount,
+            tds_section=body.tds_section,
+            gst_tds_amount=body.gst_tds_amount,
+            certificate_number=body.certificate_number,
         )
     )
 

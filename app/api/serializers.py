@@ -185,6 +185,7 @@ def invoice(row: Invoice, *, with_lines: bool = True) -> dict[str, Any]:
         "round_off",
         "total",
         "paid_from_wallet",
+        "advance_tax",
         "amount_paid",
         "amount_due",
     ):

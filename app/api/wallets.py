@@ -179,6 +179,10 @@ def reverse(wallet_id: UUID, transaction_id: UUID, body: Reversal) -> Response:
 def top_up(wallet_id: UUID, body: TopUp) -> Response:
     """Send the customer to `checkout_url`; the money is in the wallet once the gateway has it.
 
+    `amount` is what the wallet is to get. The payment that this answers asks for the tax on it as well, where
+    money in advance bears one: for 1,000.00 at 18 % its `amount` is 1,180.00 and its `tax` 180.00. The
+    receipt voucher is issued when the money is here.
+
     The same `Idempotency-Key` is the same payment.
     """
     wallet = get_wallet(wallet_id)

@@ -7,10 +7,14 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app import clock
+from app.domain.numbering import ist_date
 from app.errors import DomainError
+from app.models import Wallet
 from app.portal.gateways import offered
 from app.portal.guard import blueprint, own_id
-from app.services import grants, own, payments, wallet_history
+from app.services import advance_tax, grants, own, payments, wallet_history
+from app.services.advance_tax import Split
+from app.services.wallet_rules import read_amount
 
 PRESETS = {"INR": ("1000", "5000", "10000", "25000"), "IDR": ("500000", "2000000", "5000000")}
 OTHER_PRESETS = ("50", "100", "250", "500")
@@ -43,10 +47,13 @@ def ask_top_up(wallet_id: UUID) -> str:
 
 @blueprint.post("/wallets/<uuid:wallet_id>/top-up")
 def top_up(wallet_id: UUID) -> str | Response | tuple[str, int]:
-    """Begin a payment for a wallet and lead to the gateway's page."""
+    """Show what is to be paid with its tax; once that was seen, begin the payment and lead to its page."""
     wallet = own.get_wallet(own_id(), wallet_id)
     form = request.form
     try:
+        split = _split(wallet, form.get("amount", ""))
+        if split.tax and form.get("seen") != str(split.amount):
+            return _form(wallet_id, amount=form.get("amount", ""), split=split)
         payment = payments.start_top_up(
             wallet,
             form.get("amount", "").replace(",", "").strip(),
@@ -59,7 +66,12 @@ def top_up(wallet_id: UUID) -> str | Response | tuple[str, int]:
     return redirect(url_for("portal.show_payment", payment_id=payment.id, go=1), code=303)
 
 
-def _form(wallet_id: UUID, *, amount: str = "", problem: str = "") -> str:
+def _split(wallet: Wallet, amount: str) -> Split:
+    wanted = read_amount(amount.replace(",", "").strip(), wallet)
+    return advance_tax.to_collect(wallet.account, wanted, on=ist_date(clock.now()))
+
+
+def _form(wallet_id: UUID, *, amount: str = "", problem: str = "", split: Split | None = None) -> str:
     wallet = own.get_wallet(own_id(), wallet_id)
     return render_template(
         "portal/top_up.html",
@@ -69,5 +81,7 @@ def _form(wallet_id: UUID, *, amount: str = "", problem: str = "") -> str:
         presets=PRESETS.get(wallet.currency, OTHER_PRESETS),
         amount=amount,
         problem=problem,
+        split=split,
+        bears_tax=advance_tax.bearing_of(wallet.account, ist_date(clock.now())) is not None,
         attempt=uuid4(),
     )
