@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from app.db import db
 from app.models import InvoiceSeries, SellerRegistration
@@ -19,6 +20,10 @@ def _seller() -> str:
     return str((found or make.make_seller()).id)
 
 
+def rename(caller: Caller, path: str, prefix: str) -> TestResponse:
+    return caller.client.patch(f"/api/v1{path}", json={"prefix": prefix}, headers=caller.headers)
+
+
 def body(**more: Any) -> dict[str, Any]:
     given = {"kind": "tax_invoice", "financial_year": "2026-27", "prefix": "INV"}
     return {"registration_id": _seller(), **given, **more}
@@ -28,7 +33,7 @@ def test_a_series_is_opened_renamed_and_listed(session: Session, caller: Caller)
     made = caller.post(SERIES, body())
     assert made.status_code == 201, made.json
     path = f"{SERIES}/{made.json['data']['id']}"
-    assert caller.patch(path, {"prefix": "KA"}).json["data"]["attributes"]["prefix"] == "KA"
+    assert rename(caller, path, "KA").json["data"]["attributes"]["prefix"] == "KA"
     (row,) = caller.get(SERIES).json["data"]
     assert row["attributes"] == {
         "kind": "tax_invoice",
@@ -40,7 +45,7 @@ def test_a_series_is_opened_renamed_and_listed(session: Session, caller: Caller)
     }
     session.scalars(select(InvoiceSeries)).one().last_number = 1
     session.flush()
-    assert caller.patch(path, {"prefix": "NEW"}).status_code == 409
+    assert rename(caller, path, "NEW").status_code == 409
     assert session.scalars(select(InvoiceSeries.prefix)).one() == "KA"
 
 

@@ -14,7 +14,7 @@ from app import clock
 from app.db import transaction
 from app.permissions import Actor
 from app.queue import enqueue
-from app.services import billing, billing_runs, outbox, verify
+from app.services import billing, billing_runs, document_mails, outbox, verify
 from tests import factories as make
 from tests.services.invoicing import drain, use
 from tests.support.own import OwnDatabase
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.processes
 
 ACTOR = Actor.system("tests")
 ACCOUNTS = 60
-FEW = 5
+FEW = 3
 PATIENCE = 180.0
 # 1 and 15 January 2025 in India; the command bills as of today.
 START = datetime(2024, 12, 31, 18, 30, tzinfo=UTC)
 USED = datetime(2025, 1, 15, 6, 30, tzinfo=UTC)
-# Where the worker dies: before anything, between the steps of its second account, and of its second document.
+# Where the worker dies: before anything, between the steps of its second account, document and mail.
 STEPS = (
     "billing.prepared=kill",
     "billing.metered=kill",
@@ -38,11 +38,13 @@ STEPS = (
     "billing.after_commit=kill/2",
     "outbox.invoice.document=kill/2",
     "outbox.invoice.document.kept=kill/2",
+    "outbox.document.mail=kill/2",
+    "outbox.document.mail.kept=kill/2",
 )
 BEGIN_AGAIN = (
     "SET session_replication_role = replica",
     "TRUNCATE invoices, billing_run_items, billing_runs, invoice_series CASCADE",
-    "TRUNCATE outbox_messages, stored_files",
+    "TRUNCATE outbox_messages, stored_files, document_mails",
     "UPDATE charge_positions SET invoiced_quantity = 0, invoiced_amount = 0",
 )
 
@@ -96,6 +98,7 @@ def outcome(own: OwnDatabase) -> dict[str, Any]:
         return {
             "invoices": connection.execute(invoices).fetchall(),
             "documents": connection.execute("SELECT sha256 FROM stored_files ORDER BY 1").fetchall(),
+            "mails": connection.execute("SELECT status, count(*) FROM document_mails GROUP BY 1").fetchall(),
             "series": connection.execute("SELECT last_number FROM invoice_series").fetchall(),
             "runs": connection.execute("SELECT status FROM billing_runs").fetchall(),
             "items": connection.execute(
@@ -132,6 +135,10 @@ def test_a_worker_killed_at_any_step_leaves_the_same_to_the_next(
         open_shop(FEW)
     expected = undisturbed(own)
     assert (len(expected["invoices"]), len(expected["documents"])) == (FEW, FEW)
+    assert expected["promises"] == [
+        (document_mails.MAIL, FEW, True),
+        (document_mails.INVOICE_DOCUMENT, FEW, True),
+    ]
     with own.app():
         with transaction():
             run_id = billing.prepare("2025-01", at=clock.now(), actor=ACTOR).id
