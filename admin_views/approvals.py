@@ -16,6 +16,7 @@ from app.formatting import format_money
 from app.models import Approval, ApprovalLimit
 from app.models.approvals import ApprovalStatus
 from app.services import approval_limits, approvals
+from app.services.attention import Waiting
 from app.services.money_operations import operations
 
 WHY_NOT = StringField(
@@ -121,9 +122,9 @@ class ApprovalScreen(ModelScreen):
     effect = staticmethod(effect)
     called = staticmethod(called)
 
-    def count_waiting(self) -> int:
+    def count_waiting(self, waiting: Waiting) -> int:
         """Return how many requests the person who is looking can decide on."""
-        return approvals.count_for(current_actor())
+        return waiting.approvals
 
     def inbox(self) -> list[Approval]:
         """Return the requests that wait for the person who is looking."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from flask import current_app, url_for
 from flask_admin.contrib.sqla import ModelView
+from flask_login import current_user
 from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement
 
@@ -34,6 +35,8 @@ from admin_views.saving import Writes
 from app.db import Base, db
 from app.errors import NotFound
 from app.permissions import Verb
+from app.services import attention
+from app.services.attention import Waiting
 from app.templating import address
 
 READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
@@ -68,7 +71,9 @@ class StaffView:
     def render(self, template: str, **values: Any) -> str:
         """Render a page with the sidebar and the rights of the person."""
         values.setdefault("may_write", may(self.resource, Verb.write))
-        page: str = super().render(template, navigation=navigation(self.endpoint), **values)  # type: ignore[misc]
+        waiting = attention.waiting_for(current_user)
+        sidebar = navigation(self.endpoint, waiting)
+        page: str = super().render(template, waiting=waiting, navigation=sidebar, **values)  # type: ignore[misc]
         return page
 
 
@@ -153,8 +158,8 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
         self._list_columns = [(name, label_of(name)) for name in self.columns]
         self._form_ajax_refs = self.lookups
 
-    def count_waiting(self) -> int:
-        """Return how many records wait for the person who is looking; the sidebar shows the number."""
+    def count_waiting(self, waiting: Waiting) -> int:
+        """Return how many of the records wait for the person who is looking; the sidebar shows the number."""
         return 0
 
     def told_intro(self) -> str:
@@ -249,7 +254,7 @@ def _plural(noun: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
+def navigation(current: str, waiting: Waiting) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the sidebar of the person who is looking: headings with the screens that they may open."""
     groups: dict[str, list[dict[str, Any]]] = {category: [] for category in CATEGORIES}
     views = sorted(
@@ -260,7 +265,7 @@ def navigation(current: str) -> list[tuple[str, list[dict[str, Any]]]]:
             to_list = address(f"{view.endpoint}.index_view")
             active = view.endpoint == current
             item = {"label": view.title, "url": to_list, "icon": view.icon, "active": active}
-            groups[view.category].append({**item, "count": view.count_waiting()})
+            groups[view.category].append({**item, "count": view.count_waiting(waiting)})
     if may("operations", Verb.read):
         queues = {"label": "Job queues", "url": f"{PREFIX}/", "icon": "server", "active": False}
         groups["Operations"].append(queues)

@@ -16,6 +16,9 @@ from app.models import AutoTopUp, Notification, PaymentMethod, User
 from app.permissions import Verb
 from app.services import notifications
 
+# Where what a notification is about has its page.
+PAGES = {"Wallet": "admin_wallets.details_view", "Approval": "admin_approvals.details_view"}
+
 
 @screen(AutoTopUp, category="Wallets", resource="wallets", title="Automatic top-ups", icon="refresh", place=5)
 class AutoTopUpScreen(ModelScreen):
@@ -75,13 +78,13 @@ class InboxView(StaffView, BaseView):
 
     @expose("/")
     def index(self) -> str:
-        """Show what the customers were told, the newest first."""
+        """Show what the customers were told and what waits for the person, the newest first."""
         listed = notifications.listed(current_user)
         return self.render(
             "admin/inbox.html",
             listed=listed,
             links={one.notification.id: _address(one) for one in listed},
-            kinds=notifications.KINDS,
+            kinds=notifications.kinds_for(current_user.role),
             chosen=notifications.preferences(db.session.get_one(User, current_user.id)),
         )
 
@@ -98,7 +101,7 @@ class InboxView(StaffView, BaseView):
 
         def choose() -> None:
             person = db.session.get_one(User, current_user.id)
-            for kind in notifications.KINDS:
+            for kind in notifications.kinds_for(person.role):
                 notifications.prefer(person, kind, mail=kind in wanted)
 
         in_transaction(choose)
@@ -107,7 +110,5 @@ class InboxView(StaffView, BaseView):
 
 
 def _address(one: notifications.Listed) -> str | None:
-    told = one.notification
-    if told.resource_type != "Wallet":
-        return None
-    return url_for("admin_wallets.details_view", id=told.resource_id)
+    page = PAGES.get(one.notification.resource_type)
+    return None if page is None else url_for(page, id=one.notification.resource_id)

@@ -7,7 +7,6 @@ from flask import Flask
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 from flask_babel import Babel
-from flask_login import current_user
 from sqlalchemy.dialects.postgresql import JSONB
 
 from admin_views import queues
@@ -22,7 +21,6 @@ from admin_views.ledger import TrialBalanceView
 from admin_views.registry import SCREENS
 from app.db import Base
 from app.registry import load_package
-from app.services import notifications
 
 
 def init_app(app: Flask) -> None:
@@ -48,7 +46,6 @@ def init_app(app: Flask) -> None:
         screens[model] = cls(model, cls.declared)
         admin.add_view(screens[model])
     queues.init_app(app)
-    app.context_processor(lambda: {"staff_unread": lambda: notifications.unread(current_user)})
 
 
 def showable() -> list[type[Any]]:

@@ -38,9 +38,10 @@ class Reading(Body):
 @guard("wallets", "read")
 @endpoint("List notifications", query=NotificationQuery, answers="notification", many=True)
 def list_notifications(query: NotificationQuery) -> Response:
-    """The newest first: of all customers for staff, of the own for customers; a key bound to an account sees
-    those about the account's wallets."""
+    """The newest first: of all customers and what waits for their decision for staff, of the own for
+    customers; a key bound to an account sees those about the account's wallets."""
     chosen, actor = select(Notification), current_actor()
+    chosen = chosen.where(Notification.kind.in_(notifications.kinds_for(actor)))
     if query.kind:
         chosen = chosen.where(Notification.kind == query.kind)
     if actor.customer_id is not None:

@@ -11,7 +11,7 @@ from flask_login import current_user
 from app import clock
 from app.domain.periods import local_date
 from app.errors import Forbidden, Unauthorized
-from app.services import notifications, own
+from app.services import attention, own
 
 blueprint = Blueprint("portal", __name__, url_prefix="/portal")
 
@@ -45,7 +45,7 @@ def navigation() -> dict[str, object]:
 
 def unread() -> int:
     """Return how many notifications the bell counts."""
-    return notifications.unread(current_user)
+    return attention.waiting_for(current_user).notifications
 
 
 def own_id() -> UUID:

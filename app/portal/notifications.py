@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from app import clock
 from app.db import db, in_transaction
 from app.models import Customer
+from app.permissions import Role
 from app.portal.guard import blueprint, own_id
 from app.services import notifications
 
@@ -22,7 +23,7 @@ def list_notifications() -> str:
         "portal/notifications.html",
         listed=listed,
         links={one.notification.id: _address(one) for one in listed},
-        kinds=notifications.KINDS,
+        kinds=notifications.kinds_for(Role.customer),
         chosen=notifications.preferences(customer),
         email=customer.email,
     )
@@ -43,7 +44,7 @@ def choose_mails() -> Response:
 
     def choose() -> None:
         customer = db.session.get_one(Customer, own_id())
-        for kind in notifications.KINDS:
+        for kind in notifications.kinds_for(Role.customer):
             notifications.prefer(customer, kind, mail=kind in wanted)
 
     in_transaction(choose)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import joinedload
 
 from app.config import current_settings
@@ -22,17 +22,18 @@ from app.db import db, lock
 from app.domain.money import quantize
 from app.domain.states import move
 from app.errors import Conflict, Forbidden, NotFound
+from app.formatting import format_money
 from app.models import Account, Approval, ApprovalLimit, Wallet, WalletTransaction
 from app.models.approvals import ApprovalStatus
 from app.permissions import Actor, Verb, allows
-from app.services import audit, cache, wallets
+from app.services import audit, cache, notifications, wallets
 from app.services.inputs import refusals
 from app.services.money_operations import Asked, MoneyOperation, operations
+from app.services.notifications import Reader
 from app.services.wallet_rules import need_reason, read_amount
 
 SYSTEM = Actor.system("approvals")
 MARK = "approvals"
-KEPT_SECONDS = 60
 
 
 def ask(
@@ -73,6 +74,7 @@ def ask(
     )
     db.session.add(approval)
     _note(actor, approval, "requested", f"asked for: {reason}", at)
+    _tell_others(approval, at)
     return approval
 
 
@@ -160,6 +162,7 @@ def expire(*, at: datetime) -> int:
     for row in rows:
         row.status = ApprovalStatus(move("approval", row.status, ApprovalStatus.expired))
         row.decided_at = at
+        notifications.settle(row, at=at)
         _note(SYSTEM, row, "expired", "expired: nobody decided in time", at)
     return len(rows)
 
@@ -195,12 +198,11 @@ def waiting_for(actor: Actor, *, most: int = 50) -> list[Approval]:
     return list(db.session.scalars(query.order_by(Approval.id).limit(most)))
 
 
-def count_for(actor: Actor) -> int:
-    """Return how many requests wait for this person; for the eye, kept for a minute."""
-    if not may_decide(actor):
-        return 0
-    found = cache.get_or_make("approvals-waiting", [MARK], KEPT_SECONDS, _waiting_by_person, dict[str, int])
-    return sum(number for person, number in found.items() if person != actor.id)
+def count_for(user: Reader) -> Select[int]:
+    """Return the query for how many requests wait for a person."""
+    if not allows(user.role, "approvals", Verb.write):
+        return select(literal(0))
+    return select(func.count()).select_from(Approval).where(_waiting(), Approval.requested_by_id != user.id)
 
 
 def may_decide(actor: Actor) -> bool:
@@ -211,13 +213,6 @@ def may_decide(actor: Actor) -> bool:
 def is_own(approval: Approval, actor: Actor) -> bool:
     """Tell whether this person asked for it."""
     return actor.kind == "user" and actor.id == str(approval.requested_by_id)
-
-
-def _waiting_by_person() -> dict[str, int]:
-    query = (
-        select(Approval.requested_by_id, func.count()).where(_waiting()).group_by(Approval.requested_by_id)
-    )
-    return {str(person): number for person, number in db.session.execute(query)}
 
 
 def _waiting() -> ColumnElement[bool]:
@@ -259,7 +254,23 @@ def _locked(approval: Approval) -> Approval:
 def _decide(row: Approval, status: ApprovalStatus, at: datetime, actor: Actor, reason: str | None) -> None:
     row.status, row.decided_at, row.decision_reason = status, at, reason
     row.decided_by_id, row.decided_by = UUID(actor.id), actor.label
+    notifications.settle(row, at=at)
     _note(actor, row, status, f"{status}{': ' + reason if reason else ''}", at)
+
+
+def _tell_others(row: Approval, at: datetime) -> None:
+    """Tell those who may decide, other than who asked."""
+    amount, name = format_money(row.amount, row.currency), row.wallet.account.name
+    notifications.notify(
+        None,
+        "approval",
+        title=f"{operations[row.operation].label} of {amount} for {name} waits for a second person",
+        text=f"{row.requested_by} asked for it: {row.reason}",
+        about=row,
+        at=at,
+        tone="action",
+    )
+    notifications.settle(row, at=at, by=row.requested_by_id)
 
 
 def _note(actor: Actor, row: Approval, done: str, told: str, at: datetime) -> None:

@@ -13,15 +13,20 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
 
 
 def compose(told: Notification, to: str, *, key: str) -> Mail:
-    """Return the mail of a notification; it leads to the gateway's page or to the portal."""
-    settings = current_settings()
-    home = settings.public_url.rstrip("/")
+    """Return the mail of a notification: the customer's leads to the gateway's page or to the portal, one to
+    staff to the back office.
+    """
+    home = current_settings().public_url.rstrip("/")
+    customer = told.customer if told.customer is not None and told.customer.email == to else None
+    choices = f"{home}/admin/inbox/" if customer is None else f"{home}/portal/notifications"
+    to_pay = None if customer is None else told.url
+    place = "back office" if customer is None else "portal"
     context = {
         "told": told,
-        "name": told.customer.name if told.customer else "",
-        "url": told.url or f"{home}/portal/notifications",
-        "action": "Pay now" if told.url else "Show it in the portal",
-        "home": home,
+        "name": "" if customer is None else customer.name,
+        "url": to_pay or choices,
+        "action": "Pay now" if to_pay else f"Show it in the {place}",
+        "choices": choices,
     }
     text, html = (_environment().get_template(f"notification.{kind}").render(context) for kind in FORMS)
     return Mail(key=key, to=to, subject=told.title, text=text, html=html)

@@ -123,18 +123,22 @@ def notify(
 
 def settle(about: Base, *, at: datetime, by: UUID | None = None) -> None:
     """Note that what staff were told of a row has been seen: by one person, or by all, once it is decided."""
-    told = select(Notification.id, User.id, literal(at)).where(
-        Notification.customer_id.is_(None),
-        Notification.resource_type == type(about).__name__,
-        Notification.resource_id == audit.identity(about),
-        User.role.in_(STAFF) if by is None else User.id == by,
+    staff = User.role.in_(STAFF) if by is None else User.id == by
+    told = (
+        select(Notification.id, User.id, literal(at))
+        .join(User, staff)
+        .where(
+            Notification.customer_id.is_(None),
+            Notification.resource_type == type(about).__name__,
+            Notification.resource_id == audit.identity(about),
+        )
     )
     columns = ["notification_id", "user_id", "read_at"]
     db.session.execute(insert(NotificationRead).from_select(columns, told).on_conflict_do_nothing())
     cache.changed([MARK])
 
 
-def unread(user: Reader) -> Select[tuple[int]]:
+def unread(user: Reader) -> Select[int]:
     """Return the query for how many of the newest hundred notifications a person has not read."""
     newest = select(Notification.id, _read_by(user).label("read")).where(_visible(user))
     rows = newest.order_by(Notification.id.desc()).limit(NEWEST).subquery()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.config import current_settings
 from app.models import AuditRecord, Customer, Notification, User, Wallet
 from app.permissions import Role
-from app.services import entitlements, notifications, outbox, users, verify, wallet_limits, wallets
+from app.services import attention, entitlements, notifications, outbox, users, verify, wallet_limits, wallets
 from tests.factories import ACTOR, make_customer, make_wallet
 from tests.services.metered import NOON, a_rupee_each, add_usage, meter
 from tests.services.tampering import power, red
@@ -152,6 +152,22 @@ def test_a_mail_says_what_is_left_and_leads_to_the_portal(
     assert "₹40.00" in html.get_content()
 
 
+def test_the_mail_to_staff_leads_to_the_back_office(session: Session, mails: Path, wallet: Wallet) -> None:
+    customer = wallet.account.customer
+    notifications.prefer(customer, "low_balance", mail=False)
+    staff = users.create("rohit@example.com", name="Rohit", role=Role.support, actor=ACTOR)
+    notifications.prefer(staff, "low_balance", mail=True)
+    debit(wallet, "260")
+    assert [to for to, _ in sent(mails)] == ["rohit@example.com"]
+    (path,) = mails.glob("*.eml")
+    plain = message_from_bytes(path.read_bytes(), policy=policy.default).get_body(("plain",))
+    assert plain is not None
+    lines = plain.get_content().splitlines()
+    assert lines[0] == "The prepaid balance is running low. Top up before it is used up."
+    assert "Show it in the back office: http://localhost/admin/inbox/" in lines
+    assert lines[-1] == "Which mails you get: http://localhost/admin/inbox/"
+
+
 def test_a_customers_name_cannot_write_into_the_mail(session: Session, mails: Path) -> None:
     customer = make_customer("<b>Asha</b> & Sons")
     notifications.notify(customer, "low_balance", title="Low", text="It is low.", about=customer, at=NOON)
@@ -184,6 +200,11 @@ def person(customer: Customer | None = None, email: str = "asha@example.com") ->
     return users.create(email, name="Somebody", role=role, customer=customer, actor=ACTOR)
 
 
+def new(user: User) -> int:
+    """Return what the bell shows a person."""
+    return attention.waiting_for(user).notifications
+
+
 def test_each_person_reads_for_themselves_and_customers_only_their_own(
     session: Session, wallet: Wallet
 ) -> None:
@@ -191,7 +212,7 @@ def test_each_person_reads_for_themselves_and_customers_only_their_own(
     other = person(make_customer(), "other@example.com")
     debit(wallet, "210")
     debit(wallet, "50")
-    assert [notifications.unread(each) for each in (own, staff, other)] == [2, 2, 0]
+    assert [new(each) for each in (own, staff, other)] == [2, 2, 0]
     newest = notifications.listed(own)[0]
     assert (newest.notification.title, newest.read) == (
         f"{wallet.account.name}: the balance is below ₹50.00",
@@ -200,7 +221,7 @@ def test_each_person_reads_for_themselves_and_customers_only_their_own(
     assert notifications.mark_read(own, [newest.notification.id], at=NOON) == 1
     assert notifications.mark_read(own, [newest.notification.id], at=NOON) == 0
     assert notifications.mark_read(other, None, at=NOON) == 0
-    assert [notifications.unread(each) for each in (own, staff, other)] == [1, 2, 0]
+    assert [new(each) for each in (own, staff, other)] == [1, 2, 0]
     assert notifications.mark_read(staff, None, at=NOON) == 2
 
 
