@@ -12,7 +12,8 @@ from sqlalchemy.orm import joinedload
 
 from app.db import db
 from app.domain.periods import ONE_DAY, local_date
-from app.models import ChargePosition, PriceComponent, Wallet, WalletTransaction
+from app.models import ChargePosition, Invoice, InvoiceLine, PriceComponent, Wallet, WalletTransaction
+from app.services.charges import Key, still_billed
 from app.services.price_book import PriceBook
 
 DAYS_SHOWN = 90
@@ -38,7 +39,8 @@ class Part:
     """One price that a deduction paid for: what was new in it, and how its whole period adds up now.
 
     `tiers` are rows of the price's breakdown, `total` what the period costs so far; there are none where the
-    charge position cannot be told for certain. `last_on` is the period's last local day.
+    charge position cannot be told for certain. `last_on` is the period's last local day, `line` that of the
+    first invoice which shows it, and explains it down to its events.
     """
 
     component: str
@@ -50,6 +52,7 @@ class Part:
     position: ChargePosition | None = None
     tiers: Sequence[dict[str, Any]] = ()
     total: Decimal = NOTHING
+    line: InvoiceLine | None = None
 
 
 def balances(wallet: Wallet, at: datetime, days: int = DAYS_SHOWN) -> list[tuple[date, Decimal]]:
@@ -74,10 +77,11 @@ def explain(wallet: Wallet, transactions: Sequence[WalletTransaction]) -> dict[U
     told = {each.id: each.explanation for each in transactions if each.explanation}
     starts = {datetime.fromisoformat(row["period_start"]) for rows in told.values() for row in rows}
     found = _positions(wallet.account_id, starts) if starts else {}
+    lines = _lines(wallet.account_id, starts) if found else {}
     book = PriceBook()
     book.tariffs.load([wallet.account_id] if found else [])
     zone = wallet.account.timezone
-    return {key: [_part(row, zone, found, book) for row in rows] for key, rows in told.items()}
+    return {key: [_part(row, zone, found, lines, book) for row in rows] for key, rows in told.items()}
 
 
 def _positions(account_id: UUID, starts: set[datetime]) -> dict[tuple[str, datetime], list[ChargePosition]]:
@@ -93,8 +97,32 @@ def _positions(account_id: UUID, starts: set[datetime]) -> dict[tuple[str, datet
     return found
 
 
+def _lines(account_id: UUID, starts: set[datetime]) -> dict[Key, InvoiceLine]:
+    """Return the first line of an issued invoice for each charge of periods that start then."""
+    query = (
+        select(InvoiceLine)
+        .join(InvoiceLine.invoice)
+        .where(
+            Invoice.account_id == account_id,
+            InvoiceLine.period_start.in_(starts),
+            InvoiceLine.component_id.is_not(None),
+            Invoice.original_id.is_(None),
+            still_billed(),
+        )
+    )
+    found: dict[Key, InvoiceLine] = {}
+    for line in db.session.scalars(query.order_by(Invoice.issued_at, InvoiceLine.n)):
+        if line.subscription_id and line.component_id and line.period_start:
+            found.setdefault((line.subscription_id, line.component_id, line.period_start), line)
+    return found
+
+
 def _part(
-    row: dict[str, str], zone: str, found: dict[tuple[str, datetime], list[ChargePosition]], book: PriceBook
+    row: dict[str, str],
+    zone: str,
+    found: dict[tuple[str, datetime], list[ChargePosition]],
+    lines: dict[Key, InvoiceLine],
+    book: PriceBook,
 ) -> Part:
     start = datetime.fromisoformat(row["period_start"])
     first_on = local_date(start, zone)
@@ -115,4 +143,5 @@ def _part(
         position=position,
         tiers=charge.breakdown_json(),
         total=charge.amount,
+        line=lines.get((position.subscription_id, position.component_id, position.period_start)),
     )

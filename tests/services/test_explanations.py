@@ -11,7 +11,15 @@ from app.db import db, transaction
 from app.errors import NotFound
 from app.models import Account, Invoice, InvoiceLine, Metric
 from app.models.invoices import LineKind
-from app.services import corrections, explanations, invoices, line_evidence, line_words
+from app.services import (
+    corrections,
+    explanations,
+    invoices,
+    line_evidence,
+    line_words,
+    wallet_history,
+    wallets,
+)
 from app.services.explanations import Explanation
 from app.services.line_evidence import Verdict, charged_by
 from tests import factories as make
@@ -203,3 +211,17 @@ def test_a_line_without_usage_has_no_buckets(metric: Metric) -> None:
     priced(make.fee("1000"), account=account)
     with pytest.raises(NotFound):
         charged_by(issue_for(account).lines[0])
+
+
+def test_a_deduction_leads_to_the_line_that_shows_it(metric: Metric) -> None:
+    account = make.make_account(make.make_customer(gstin=make.a_gstin("29")), prepaid=True)
+    priced(make.per_unit(metric, "2"), account=account)
+    wallet = wallets.find_for(account)
+    assert wallet is not None
+    wallets.top_up(wallet, Decimal(100), at=NOON, actor=make.ACTOR, reason="Bank transfer")
+    use(account, metric, 3, channel="sms")
+    (before,) = wallet_history.explain(wallet, wallet_history.latest(wallet, 1)).values()
+    assert [part.line for part in before] == [None]
+    invoice = issue_for(account)
+    (after,) = wallet_history.explain(wallet, wallet_history.latest(wallet, 1)).values()
+    assert [part.line for part in after] == [invoice.lines[0]]
