@@ -17,6 +17,7 @@ from app.templating import words
 SPELLED = {
     "id": "ID",
     "gstin": "GSTIN",
+    "irn": "IRN",
     "sac": "SAC",
     "ip": "IP",
     "lut": "LUT",
@@ -47,7 +48,8 @@ def label_of(name: str) -> str:
 
 def noun_of(model: type[Base]) -> str:
     """Return what one row of a model is called: `WalletTransaction` is a wallet transaction."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower().replace("api key", "API key")
+    noun = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
+    return noun.replace("api key", "API key").replace("einvoice", "e-invoice")
 
 
 def mapper_of(model: type[Base]) -> Mapper[Any]:
