@@ -3,6 +3,7 @@
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
+from admin_views import credit_notes
 from admin_views.base import ModelScreen
 from admin_views.explanations import LineRoutes, StoryRoutes
 from admin_views.fields import ExactField
@@ -11,9 +12,9 @@ from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
 from admin_views.rerating import ReratingRoutes
-from app.models import DocumentMail, DunningNotice, EInvoice, Invoice, InvoiceLine, Payment
 from app.domain.money import plain
 from app.domain.tds import SECTIONS, Law
+from app.models import DocumentMail, DunningNotice, EInvoice, Invoice, InvoiceLine, Payment
 from app.models.invoices import InvoiceStatus
 from app.services import documents, issuing, payments
 
@@ -24,7 +25,6 @@ PAYABLE = (
     InvoiceStatus.overdue,
     InvoiceStatus.uncollectible,
 )
-
 
 # What a payer kept of an invoice, beside the money that came.
 TDS_INPUTS = {
@@ -49,6 +49,7 @@ TDS_INPUTS = {
         "Certificate", validators=[Length(max=100)], description="Where it is here already."
     ),
 }
+
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
 class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, ModelScreen):
@@ -93,6 +94,7 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mod
         ),
     )
     operations = (
+        *credit_notes.OPERATIONS,
         Operation(
             "issue",
             "Issue",
@@ -126,9 +128,9 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mod
                     validators=[InputRequired(), Length(max=200)],
                     description="The bank's number; the same one is taken once.",
                 ),
+                **TDS_INPUTS,
             },
             initial=lambda invoice: {"amount": invoice.amount_due},
-                **TDS_INPUTS,
         ),
     )
     related = (

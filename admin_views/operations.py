@@ -151,10 +151,16 @@ class OperationRoutes:
             refuse(form, error)
             return None
         flash(outcome if isinstance(outcome, str) else f"{chosen.label}: {chosen.outcome}.", "success")
-        target = (
-            self.get_one(key) if key is not None else outcome if isinstance(outcome, self.model) else None
-        )
-        return redirect(self.address(target))
+        return redirect(self.address(self._target(key, outcome)))
+
+    def _target(self, key: str | None, outcome: Any) -> Base | None:
+        """Return the record to go to: the one it was done to, if it is still there, or the one it made."""
+        if key is None:
+            return outcome if isinstance(outcome, self.model) else None
+        try:
+            return self.get_one(key)
+        except NotFound:
+            return None
 
     @expose("/action/", methods=("POST",))
     def action_view(self) -> BaseResponse | Response:

@@ -187,6 +187,7 @@ def invoice(row: Invoice, *, with_lines: bool = True) -> dict[str, Any]:
         "paid_from_wallet",
         "advance_tax",
         "amount_paid",
+        "amount_credited",
         "amount_due",
     ):
         attributes[name] = decimal_text(getattr(row, name), row.currency)

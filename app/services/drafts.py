@@ -147,7 +147,10 @@ def _assemble(invoice: Invoice, lines: Any, at: datetime) -> Draft:
 def _take_over(invoice: Invoice, draft: Draft) -> None:
     for name in (*TAKEN_OVER, *ALSO):
         setattr(invoice, name, getattr(draft.invoice, name))
-    invoice.lines = list(draft.invoice.lines)
+    lines = list(draft.invoice.lines)
+    # A line belongs to one invoice at a time.
+    draft.invoice.lines.clear()
+    invoice.lines = lines
 
 
 def _figures(invoice: Invoice) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from typing import Any
 from sqlalchemy import select
 
 from app.db import db
-from app.models import Customer, PaymentMethod, User, Wallet
+from app.models import Customer, EInvoice, Invoice, Payment, PaymentMethod, Refund, User, Wallet
+from app.models.refunds import RefundTarget
 from app.permissions import Role
 from app.services import (
     anchors,
     caps,
+    dunning,
     grants,
     holds,
     notifications,
@@ -36,7 +38,37 @@ def make_movements(customer: Customer) -> None:
     grants.give(second, "20", **told)
     wallets.debit(second, "5", **told)
     _make_alerts(customer, second)
+    _make_reminders(customer)
+    _make_einvoice(customer)
     anchors.drop(AT)
+
+
+def _make_einvoice(customer: Customer) -> None:
+    """Let the customer's invoice wait for its reference number."""
+    invoice = db.session.scalars(select(Invoice).where(Invoice.customer_id == customer.id).limit(1)).one()
+    row = EInvoice(invoice=invoice, irn=invoice.id.hex * 2, provider="sandbox", next_try_at=AT)
+    db.session.add(row)
+    db.session.flush()
+
+
+def _make_reminders(customer: Customer) -> None:
+    """Remind of the customer's invoice, leave the customer in peace, and give money of its payment back."""
+    invoice = db.session.scalars(select(Invoice).where(Invoice.customer_id == customer.id).limit(1)).one()
+    payment = db.session.scalars(select(Payment).where(Payment.invoice_id == invoice.id).limit(1)).one()
+    dunning.remind(invoice, at=AT, actor=factories.ACTOR)
+    until = AT.date()
+    dunning.pause(customer, until=until, reason="Dispute", at=AT, actor=factories.ACTOR)
+    db.session.add(
+        Refund(
+            payment=payment,
+            target=RefundTarget.bank,
+            gateway=payment.gateway,
+            amount=Decimal(10),
+            currency=payment.currency,
+            reason="Outage",
+            created_by="Test Person",
+        )
+    )
 
 
 def _make_alerts(customer: Customer, wallet: Wallet) -> None:
