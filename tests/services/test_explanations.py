@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -152,7 +153,7 @@ def test_a_fee_is_a_fraction_of_the_days_of_its_period(metric: Metric) -> None:
 
 
 def test_a_line_by_hand_says_what_was_written(metric: Metric, account: Account) -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"description": "Set-up", "quantity": "2", "unit_price": "50"},
         {"description": "Training", "quantity": "1", "unit_price": "118", "tax_inclusive": True},
     ]
