@@ -89,12 +89,15 @@ class LetterOfUndertakingScreen(ModelScreen):
     search = ("=number", "financial_year")
     filters = ("registration",)
     order = "-financial_year"
-    intro = "With a letter on file for the day, exports and supplies to Special Economic Zones bear no tax."
+    intro = (
+        "With a letter on file for the day, exports and supplies to Special Economic Zones bear no tax. It holds "
+        "for its whole financial year; edit it where it began later."
+    )
     empty = "Add the letter of this financial year."
     can_create = True
     can_edit = True
     writes = Writes(add_letter, registrations.change_letter)
-    form_columns = ("registration", "financial_year", "number", "valid_from", "valid_until")
+    form_columns = ("registration", "financial_year", "number")
     edit_columns = ("number", "valid_from", "valid_until")
 
 

@@ -29,6 +29,8 @@ METRICS: tuple[dict[str, Any], ...] = (
 
 CHANNELS = {"sms": "SMS", "whatsapp": "WhatsApp", "email": "E-mail"}
 CURRENCIES = ("INR", "USD", "IDR")
+RUPEES_FOR_ONE = {"USD": "83.25", "IDR": "0.0052"}
+RATE_SOURCE = "Example, to be replaced by the rates of your bank"
 
 # Per channel the price per message in INR, USD and IDR.
 STARTER = {

@@ -8,7 +8,7 @@ from app.db import db, in_transaction
 from app.domain.periods import day_start
 from app.models import Metric, PricePlan
 from app.permissions import Actor
-from app.services import accounts, customers, metrics, plans, subscriptions
+from app.services import accounts, customers, exchange_rates, metrics, plans, subscriptions
 from app.services.demo import catalog
 from app.services.demo.customers import Buyer
 from app.services.demo.timeline import ZONE, Timeline
@@ -37,6 +37,10 @@ def _make_catalog(timeline: Timeline, actor: Actor) -> None:
         if values["code"] not in offered:
             plan = plans.create(values, prices=prices, actor=actor)
             plans.publish(plan.versions[0], at=day_start(timeline.first_on, ZONE), actor=actor)
+    for currency, rate in catalog.RUPEES_FOR_ONE.items():
+        if exchange_rates.find(currency, timeline.first_on) is None:
+            values = {"currency": currency, "rate": rate, "valid_from": timeline.first_on}
+            exchange_rates.create({**values, "source": catalog.RATE_SOURCE}, actor=actor)
 
 
 def _make_buyer(buyer: Buyer, timeline: Timeline, actor: Actor) -> None:
