@@ -40,7 +40,12 @@ def test_mails_are_a_choice_of_each_person(client: FlaskClient, session: Session
     data = {"csrf_token": csrf_token(client), "mail": ["low_balance"]}
     assert client.post(f"{PAGE}mails", data=data).status_code == 303
     person = session.scalars(select(User).where(User.email == "rohit@example.com")).one()
-    chosen = {"low_balance": True, "spending_cap": False, "auto_top_up": False}
+    chosen = {
+        "low_balance": True,
+        "spending_cap": False,
+        "payment_reminder": False,
+        "auto_top_up": False,
+    }
     assert notifications.preferences(person) == chosen
 
 

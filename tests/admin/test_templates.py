@@ -62,7 +62,9 @@ def test_no_template_needs_what_the_policy_forbids(path: Path) -> None:
         pytest.skip("not a page of the site")
     text = path.read_text("utf-8")
     assert re.findall(r"\son[a-z]+\s*=", text) == []
-    assert re.findall(r"<[^>{%]*\sstyle\s*=", text) == []
+    # A mail is no page: its reader keeps no style sheet, and no policy of ours reaches it.
+    if "mail" not in path.parts:
+        assert re.findall(r"<[^>{%]*\sstyle\s*=", text) == []
     assert re.findall(r"javascript:", text) == []
     assert re.findall(r"<script(?![^>]*\ssrc=)", text) == []
     assert re.findall(r'data-(?:toggle|target|dismiss)="', text) == []

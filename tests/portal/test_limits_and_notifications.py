@@ -64,6 +64,7 @@ def test_mails_are_chosen_by_kind(client: FlaskClient, world: World) -> None:
     assert notifications.preferences(world.own.customer) == {
         "low_balance": False,
         "spending_cap": True,
+        "payment_reminder": False,
         "auto_top_up": False,
     }
 
