@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 
@@ -14,6 +15,7 @@ from app.models import Account, Invoice
 from tests import factories as make
 from tests.services.invoicing import issue_for, priced, use
 
+T = TypeVar("T")
 CRORE = 10_000_000
 CITY = {"city": "Mumbai", "postal_code": "400050", "address_line1": "5 Hill Road"}
 
@@ -67,12 +69,12 @@ class Unreliable(SandboxPortal):
         self.calls.append("find")
         return self._answer("find", super().find(irn, gstin=gstin))
 
-    def cancel(self, irn: str, *, gstin: str, reason: int, remark: str) -> Any:
+    def cancel(self, irn: str, *, gstin: str, reason: int, remark: str) -> datetime:
         """Cancel it, and perhaps not say so."""
         self.calls.append("cancel")
         return self._answer("cancel", super().cancel(irn, gstin=gstin, reason=reason, remark=remark))
 
-    def _answer(self, call: str, answer: Any) -> Any:
+    def _answer(self, call: str, answer: T) -> T:
         if call in self._lost:
             self._lost.remove(call)
             raise PortalUnavailable("The portal did not answer.")
