@@ -37,11 +37,6 @@ def start(
     return run
 
 
-def resume(run: BillingRun, *, at: datetime, actor: Actor) -> None:
-    """Let a run that was stopped go on with what is left."""
-    billing_runs.resume(run, at=at, actor=actor)
-
-
 def sheet(run: BillingRun) -> bytes:
     """Return the accounts of a run as a file."""
     return billing_runs.sheet(run).encode()
@@ -102,7 +97,7 @@ class BillingRunScreen(ModelScreen):
         Operation(
             "retry",
             "Try failed ones again",
-            run=lambda run, *, at, actor: billing_runs.retry(run, at=at, actor=actor) and None,
+            run=billing_runs.retry,
             icon="refresh",
             bulk=False,
             when=lambda run: (
@@ -113,7 +108,7 @@ class BillingRunScreen(ModelScreen):
         Operation(
             "resume",
             "Go on",
-            run=resume,
+            run=billing_runs.resume,
             icon="player-play",
             bulk=False,
             when=lambda run: run.status == RunStatus.cancelled,
@@ -122,7 +117,7 @@ class BillingRunScreen(ModelScreen):
         Operation(
             "cancel",
             "Stop",
-            run=lambda run, *, at, actor: billing_runs.cancel(run, at=at, actor=actor) and None,
+            run=billing_runs.cancel,
             icon="ban",
             bulk=False,
             danger=True,

@@ -17,6 +17,7 @@ from app.errors import DomainError
 from app.formatting import format_money
 from app.models import Account
 from app.services import accounts, billing_candidates, invoices, rerating
+from app.services.billing_candidates import Scope
 from app.services.billing_steps import FIRST_TO_END, LAST_TO_END, month_of
 from app.services.price_book import PriceBook
 from app.services.rerating import Rerating
@@ -68,7 +69,7 @@ def _chosen(period: str, references: tuple[str, ...]) -> list[UUID]:
     if references:
         return sorted({accounts.get(reference).id for reference in references})
     billed = rerating.accounts_with_bills([first, last])
-    return sorted({*billed, *billing_candidates.accounts(last.end)})
+    return sorted({*billed, *billing_candidates.accounts(period, Scope())})
 
 
 def _rerated(chosen: list[UUID], period: str) -> Iterator[Told]:

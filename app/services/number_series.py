@@ -67,8 +67,8 @@ def change_prefix(series: InvoiceSeries, values: dict[str, Any], *, actor: Actor
     before = row.prefix
     row.prefix = _free_prefix(row.registration, row.kind, row.financial_year, values.get("prefix"))
     summary = f"Series {before} of {row.financial_year} begins with {row.prefix} from now on"
-    told = {"before": {"prefix": before}, "after": {"prefix": row.prefix}}
-    audit.record(actor, "series.changed", row, summary=summary, **told)
+    then, now = {"prefix": before}, {"prefix": row.prefix}
+    audit.record(actor, "series.changed", row, summary=summary, before=then, after=now)
     return row
 
 
@@ -97,7 +97,9 @@ def gaps() -> ColumnElement[int]:
     return InvoiceSeries.last_number - given
 
 
-def _counted(of_invoices: ColumnElement[int], of_vouchers: ColumnElement[int] | None = None) -> Any:
+def _counted(
+    of_invoices: ColumnElement[int], of_vouchers: ColumnElement[int] | None = None
+) -> ColumnElement[int]:
     """Return a figure of the invoices and vouchers of a series together: it has one or the other."""
     head = InvoiceSeries.prefix + literal("/") + func.substr(InvoiceSeries.financial_year, 3) + literal("/")
     figures = ((Invoice, of_invoices), (Voucher, of_invoices if of_vouchers is None else of_vouchers))

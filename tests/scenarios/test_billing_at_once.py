@@ -13,7 +13,7 @@ from app.db import transaction
 from app.domain.numbering import financial_year, format_number, ist_date
 from app.embedded.processes import Child
 from app.permissions import Actor
-from app.services import billing, verify
+from app.services import billing, billing_candidates, verify
 from tests import factories as make
 from tests.support.own import OwnDatabase
 
@@ -87,7 +87,7 @@ def test_two_runs_of_other_choices_at_once_make_one_invoice_per_account(own_data
         open_shop(accounts)
         everybody = begin()
         with transaction():
-            named = set(billing.billing_candidates.accounts("2025-01", billing.Scope()))
+            named = set(billing_candidates.accounts("2025-01", billing_candidates.Scope()))
         some = begin(named)
     assert everybody != some
     told(own_database, [bill(own_database, run_id, 0, 1) for run_id in (everybody, some)])

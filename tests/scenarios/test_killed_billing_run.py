@@ -88,6 +88,7 @@ def test_a_killed_run_is_finished_by_the_next_and_bills_nobody_twice(own_databas
         found = connection.execute(
             "SELECT count(*), count(DISTINCT account_id), sum(subtotal), max(number) FROM invoices"
         ).fetchone()
+    assert found
     assert found == (ACCOUNTS, ACCOUNTS, Decimal(100 * ACCOUNTS), f"OT29/{found[3][5:10]}/{ACCOUNTS:05d}")
 
 
