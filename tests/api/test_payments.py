@@ -94,7 +94,7 @@ def test_a_list_is_filtered_and_paged(caller, wallet, invoice):
     page = caller.get("/payments", wallet_id=str(wallet.id), limit=2).json
     rest = caller.get("/payments", wallet_id=str(wallet.id), limit=2, cursor=page["meta"]["next_cursor"]).json
     amounts = [one["attributes"]["amount"] for one in page["data"] + rest["data"]]
-    assert amounts == ["3.00", "2.00", "1.00"]
+    assert amounts == ["3.54", "2.36", "1.18"]  # with the tax of an advance at 18 %
     assert rest["meta"]["next_cursor"] is None
     assert len(caller.get("/payments", status="pending").json["data"]) == 4
 

@@ -12,6 +12,12 @@ from tests.services.paying import make_issued_invoice, paying_through
 
 
 @pytest.fixture
+def paying(app, sandbox, monkeypatch):
+    with paying_through(app, sandbox, monkeypatch):
+        yield
+
+
+@pytest.fixture
 def wallet(app) -> Wallet:
     with transaction():
         make.make_seller()
@@ -49,15 +55,12 @@ def test_a_top_up_quote_adds_the_tax(caller, wallet):
     assert (refused.status_code, refused.json["error"]["fields"][0]["pointer"]) == (400, "/amount")
 
 
-def test_a_top_up_of_1000_asks_for_1180_and_puts_1000_into_the_wallet(
-    app, caller, wallet, sandbox, monkeypatch
-):
-    with paying_through(app, sandbox, monkeypatch):
-        answer = caller.post(f"/wallets/{wallet.id}/top-ups", {"amount": "1000.00", "gateway": "stripe"})
-        told = attributes(answer)
-        assert (answer.status_code, told["amount"], told["tax"]) == (201, "1180.00", "180.00")
-        sandbox.press(told["checkout_url"], "pay")
-        payments.apply_gateway_state(db.session.scalars(select(Payment.id)).one())
+def test_a_top_up_of_1000_asks_for_1180_and_puts_1000_into_the_wallet(paying, caller, wallet, sandbox):
+    answer = caller.post(f"/wallets/{wallet.id}/top-ups", {"amount": "1000.00", "gateway": "stripe"})
+    told = attributes(answer)
+    assert (answer.status_code, told["amount"], told["tax"]) == (201, "1180.00", "180.00")
+    sandbox.press(told["checkout_url"], "pay")
+    payments.apply_gateway_state(db.session.scalars(select(Payment.id)).one())
     assert db.session.get(Wallet, wallet.id, populate_existing=True).balance == 2000
     numbers = [row["attributes"]["number"] for row in caller.get("/vouchers").json["data"]]
     assert [number.rpartition("/")[2] for number in numbers] == ["0002", "0001"]
