@@ -90,8 +90,8 @@ class LetterOfUndertakingScreen(ModelScreen):
     filters = ("registration",)
     order = "-financial_year"
     intro = (
-        "With a letter on file for the day, exports and supplies to Special Economic Zones bear no tax. It holds "
-        "for its whole financial year; edit it where it began later."
+        "With a letter on file for the day, exports and supplies to Special Economic Zones bear no tax. It "
+        "holds for its whole financial year; edit it where it began later."
     )
     empty = "Add the letter of this financial year."
     can_create = True

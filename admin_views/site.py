@@ -14,6 +14,7 @@ from admin_views.archives import DataCareView
 from admin_views.base import ModelScreen
 from admin_views.billing_console import BillingConsoleView
 from admin_views.dashboard import Dashboard
+from admin_views.gst_returns import GstReturnsView
 from admin_views.imports import ImportView
 from admin_views.inbox import InboxView
 from admin_views.keys import key_columns
@@ -38,7 +39,14 @@ def init_app(app: Flask) -> None:
     )
     screens: dict[type[Base], ModelScreen] = {}
     app.extensions["admin_screens"] = screens
-    pages = (BillingConsoleView(), ImportView(), DataCareView(), TrialBalanceView(), InboxView())
+    pages = (
+        BillingConsoleView(),
+        ImportView(),
+        DataCareView(),
+        TrialBalanceView(),
+        InboxView(),
+        GstReturnsView(),
+    )
     admin.add_views(*pages)
     app.extensions["admin_pages"] = [home, *pages]
     for model in showable():
