@@ -42,7 +42,8 @@ jose_errors = Lazy("joserfc.errors")
 ISSUER = "Sandbox"
 KEY_BITS = 2048
 WINDOW = timedelta(hours=24)
-ACK_DIGITS = 10**15
+# An acknowledgement has 15 digits and starts with none that would be lost.
+FIRST_ACK, ACKS = 10**14, 9 * 10**14
 # How the portal names what our own rules find; everything else is 5002, an error of the schema.
 CODES = {"bad_gstin": "3028", "wrong_tax": "2172", "bad_sac": "2176", "bad_sum": "2189", "bad_tax": "2233"}
 SCHEMA_ERROR = "5002"
@@ -111,7 +112,7 @@ class SandboxPortal:
         return answer
 
     def _sign(self, irn: str, document: Mapping[str, Any]) -> dict[str, str]:
-        ack_no, ack_at = str(int(irn[:16], 16) % ACK_DIGITS).zfill(15), _moment(clock.now())
+        ack_no, ack_at = str(FIRST_ACK + int(irn[:16], 16) % ACKS), _moment(clock.now())
         head = {"AckNo": int(ack_no), "AckDt": ack_at, "Irn": irn}
         main = max(document["ItemList"], key=lambda item: item["AssAmt"])
         short = {
