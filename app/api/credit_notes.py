@@ -37,10 +37,13 @@ class NewNote(Body):
     """What is taken back: lines, or an amount over all lines."""
 
     reason: Text
-    lines: Annotated[
-        list[dict[str, Any]] | None,
-        Meta(max_length=200, description="n, and quantity or the taxable amount of each"),
-    ] = None
+    lines: (
+        Annotated[
+            list[dict[str, Any]],
+            Meta(max_length=200, description="n, and quantity or the taxable amount of each"),
+        ]
+        | None
+    ) = None
     amount: Annotated[Amount | None, Meta(description="With its tax.")] = None
     refund_to: To = RefundTo.none
 

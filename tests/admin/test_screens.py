@@ -65,8 +65,8 @@ MOST_QUERIES = 4
 MOST_OF_AN_EXPORT = 2
 PAGE = 50
 # Dead letters also tell what waits for which reason, and the replays that are under way; events, which months
-# are archived; approvals, what waits for the person who is looking; reminders, who is late; the books, the last
-# run and the one under way.
+# are archived; approvals, what waits for the person who is looking; reminders, who is late; the books, the
+# last run and the one under way.
 MORE_QUERIES = {"dunning-notices": 1, "dead-letters": 2, "usage-events": 1, "approvals": 1, "verify": 3}
 
 
