@@ -110,7 +110,7 @@ class TdsReceivableScreen(ModelScreen):
             "certify",
             "Certificate came",
             run=certify,
-            icon="file-check",
+            icon="checks",
             when=lambda receivable: receivable.status is TdsStatus.expected,
             inputs={
                 "certificate_number": StringField(

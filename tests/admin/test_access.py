@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app.db import db
-from app.models import Customer, User
+from app.models import Customer, NotificationPreference, User
 from app.permissions import Role
 from tests.admin.conftest import Desk, Person
+from tests.admin.movements import make_movements
 from tests.admin.world import World, make_world
 from tests.auth.people import csrf_token
 
@@ -20,6 +21,8 @@ TABLES = text(
     "n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
 )
 SESSION_TABLES = {"audit_records", "users"}
+# What a person has read and wants by mail is their own: whoever may look may set it.
+OWN = ["/admin/inbox/mails", "/admin/inbox/read"]
 
 
 def fingerprint() -> dict[str, Any]:
@@ -99,10 +102,28 @@ def test_support_changes_nothing_by_any_route(app: Flask, at_desk: Desk, world: 
     person = at_desk(Role.support)
     before = fingerprint()
     ids = {world.customer, world.wallet, world.invoice, world.plan, world.account}
-    for path in routes(app, "POST"):
-        for record in ids:
+    paths = routes(app, "POST")
+    assert [path for path in paths if path in OWN] == OWN
+    for path in paths:
+        for record in ids if path not in OWN else ():
             assert person.post(f"{path}?id={record.id}", forms(world)).status_code == 403, path
     assert fingerprint() == before
+
+
+def test_support_sets_marks_and_mails_for_themselves_only(at_desk: Desk, world: World) -> None:
+    make_movements(world.customer)
+    person = at_desk(Role.support, email="rohit@example.com")
+    before = fingerprint()
+    for path in OWN:
+        assert person.post(path, {**forms(world), "mail": "low_balance"}).status_code == 303, path
+    after = fingerprint()
+    assert {name for name in before if before[name] != after[name]} == {
+        "notification_preferences",
+        "notification_reads",
+    }
+    chosen = db.select(User.email, NotificationPreference.mail).join(User, NotificationPreference.user)
+    low = db.session.execute(chosen.where(NotificationPreference.kind == "low_balance")).all()
+    assert low == [("rohit@example.com", True)]
 
 
 def test_support_is_offered_no_button_that_changes_something(at_desk: Desk, world: World) -> None:
