@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -108,7 +108,7 @@ def as_json(filing: Filing) -> dict[str, Any]:
     }
 
 
-def as_csv(filing: Filing, names: Mapping[str, Any] | None = None) -> str:
+def as_csv(filing: Filing, names: Collection[str] | None = None) -> str:
     """Return a return as CSV: every section beneath its title, or only those that are named. A text that a
     spreadsheet would take for a formula is quoted."""
     text = io.StringIO()
