@@ -15,7 +15,7 @@ from admin_views.access import current_actor, require
 from admin_views.lookups import Lookup
 from app import clock
 from app.db import in_transaction
-from app.errors import DomainError, Invalid
+from app.errors import DomainError, FieldError, Invalid
 from app.models import Account
 from app.models.invoices import InvoiceStatus
 from app.permissions import Verb
@@ -150,7 +150,7 @@ def _order(asked: dict[str, Any]) -> Order:
     Raises:
         Invalid: with each field that cannot be used.
     """
-    problems = []
+    problems: list[FieldError] = []
     days: dict[str, date] = {}
     for name in ("first", "last"):
         try:
@@ -166,7 +166,7 @@ def _order(asked: dict[str, Any]) -> Order:
         ).fields
     if len(asked["purchase_order"]) > 100:
         problems += Invalid.at("/purchase_order", "At most 100 characters.", code="too_long").fields
-    raise_all(list(problems))
+    raise_all(problems)
     lines = [
         {
             "description": row["description"],

@@ -1,6 +1,7 @@
 """What is behind a line of an invoice: its explanation, its 15-minute buckets, its events (API.md §3)."""
 
 import json
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -73,7 +74,7 @@ def list_line_buckets(invoice_id: UUID, n: int, query: BucketsQuery) -> Response
     is never cut in two, so that a page may be a little longer than `limit`.
     """
     charged = line_evidence.charged_by(_line(invoice_id, n))
-    since = query.since
+    since: datetime | None = query.since
     if query.cursor is not None:
         since = read_instant(query.cursor, pointer="/cursor")
         check_year(since.year, pointer="/cursor")

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlalchemy.orm import joinedload
 
 from app.db import db
@@ -92,7 +93,9 @@ def _due() -> ColumnElement[Decimal]:
     return Invoice.total - Invoice.amount_paid - Invoice.amount_credited
 
 
-def _pile(chosen: ColumnElement[bool], amount: ColumnElement[Decimal], order: ColumnElement[object]) -> Pile:
+def _pile(
+    chosen: ColumnElement[bool], amount: SQLColumnExpression[Decimal], order: SQLColumnExpression[Any]
+) -> Pile:
     sums = (
         select(Invoice.currency, func.count(), func.sum(amount))
         .where(chosen)

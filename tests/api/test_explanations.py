@@ -48,9 +48,19 @@ def line_of(invoice: Invoice, component: str) -> str:
 
 
 def explanation(caller: Caller, path: str) -> dict[str, Any]:
-    answer = caller.get(f"{path}/explanation")
+    answer: Any = caller.get(f"{path}/explanation")
     assert answer.status_code == 200, answer.json
     return dict(answer.json["data"]["attributes"])
+
+
+def rows_of(answer: Any) -> list[dict[str, Any]]:
+    """Return the attributes of a list."""
+    return [row["attributes"] for row in answer.json["data"]]
+
+
+def meta_of(answer: Any) -> dict[str, Any]:
+    """Return what stands beside a list."""
+    return dict(answer.json["meta"])
 
 
 def test_a_usage_line_is_explained_with_its_evidence(invoice: Invoice, caller: Caller) -> None:
@@ -75,26 +85,20 @@ def test_a_fee_is_explained_without_evidence(invoice: Invoice, caller: Caller) -
 
 def test_buckets_are_paged_by_time_and_lead_to_their_events(invoice: Invoice, caller: Caller) -> None:
     path = line_of(invoice, "sms")
-    first = caller.get(f"{path}/buckets", limit=1).json
-    assert [(row["attributes"]["quantity"], row["attributes"]["events"]) for row in first["data"]] == [
-        ("3", 3)
-    ]
-    assert first["data"][0]["attributes"]["dimensions"] == {"channel": "sms"}
-    second = caller.get(f"{path}/buckets", limit=1, cursor=first["meta"]["next_cursor"]).json
-    assert [row["attributes"]["bucket_at"] for row in second["data"]] == ["2026-10-15T07:30:00Z"]
-    assert second["meta"]["next_cursor"] is None
-    bucket = second["data"][0]["attributes"]["bucket_at"]
-    events = caller.get(f"{path}/events", bucket=bucket).json["data"]
-    assert [event["attributes"]["timestamp"] for event in events] == [
-        "2026-10-15T07:30:00Z",
-        "2026-10-15T07:30:01Z",
-    ]
+    first = caller.get(f"{path}/buckets", limit=1)
+    (row,) = rows_of(first)
+    assert (row["quantity"], row["events"], row["dimensions"]) == ("3", 3, {"channel": "sms"})
+    second = caller.get(f"{path}/buckets", limit=1, cursor=meta_of(first)["next_cursor"])
+    (last,) = rows_of(second)
+    assert (last["bucket_at"], meta_of(second)["next_cursor"]) == ("2026-10-15T07:30:00Z", None)
+    events = rows_of(caller.get(f"{path}/events", bucket=last["bucket_at"]))
+    assert [event["timestamp"] for event in events] == ["2026-10-15T07:30:00Z", "2026-10-15T07:30:01Z"]
 
 
 def test_buckets_are_asked_for_by_time(invoice: Invoice, caller: Caller) -> None:
     answer = caller.get(f"{line_of(invoice, 'sms')}/buckets", **{"from": "2026-10-15T07:00:00Z"})
-    assert [row["attributes"]["events"] for row in answer.json["data"]] == [2]
-    wrong = caller.get(f"{line_of(invoice, 'sms')}/buckets", cursor="yesterday")
+    assert [row["events"] for row in rows_of(answer)] == [2]
+    wrong: Any = caller.get(f"{line_of(invoice, 'sms')}/buckets", cursor="yesterday")
     assert [field["pointer"] for field in wrong.json["error"]["fields"]] == ["/cursor"]
 
 
