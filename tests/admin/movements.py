@@ -6,10 +6,23 @@ from typing import Any
 from sqlalchemy import select
 
 from app.db import db
-from app.models import Customer, EInvoice, Invoice, Payment, PaymentMethod, Refund, User, Wallet
+from app.domain.tds import SECTIONS
+from app.models import (
+    Customer,
+    EInvoice,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Refund,
+    User,
+    Voucher,
+    VoucherAdjustment,
+    Wallet,
+)
 from app.models.refunds import RefundTarget
 from app.permissions import Role
 from app.services import (
+    advances,
     anchors,
     caps,
     dunning,
@@ -17,6 +30,7 @@ from app.services import (
     holds,
     notifications,
     refunds,
+    tds,
     transfers,
     wallet_limits,
     wallets,
@@ -40,7 +54,20 @@ def make_movements(customer: Customer) -> None:
     _make_alerts(customer, second)
     _make_reminders(customer)
     _make_einvoice(customer)
+    _make_vouchers(customer, first)
     anchors.drop(AT)
+
+
+def _make_vouchers(customer: Customer, wallet: Wallet) -> None:
+    """Receive an advance of which the customer's invoice took up a part, and keep TDS of its payment."""
+    invoice = db.session.scalars(select(Invoice).where(Invoice.customer_id == customer.id).limit(1)).one()
+    payment = db.session.scalars(select(Payment).where(Payment.invoice_id == invoice.id).limit(1)).one()
+    advances.receive(wallet, "23.60", at=AT, actor=factories.ACTOR, reason="Bank transfer")
+    voucher = db.session.scalars(select(Voucher).where(Voucher.wallet_id == wallet.id)).one()
+    took = {"taxable": Decimal(10), "tax": Decimal("1.80"), "currency": "INR", "taxes": []}
+    db.session.add(VoucherAdjustment(voucher=voucher, invoice=invoice, **took))
+    kept = tds.Kept("194C", SECTIONS["194C"], Decimal(1))
+    tds.record(payment, invoice, [kept], at=AT, actor=factories.ACTOR)
 
 
 def _make_einvoice(customer: Customer) -> None:
