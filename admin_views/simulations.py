@@ -185,7 +185,8 @@ class SimulationScreen(ModelScreen):
 class SimulatedAccountScreen(ModelScreen):
     """What single accounts would have paid."""
 
-    column_list = ("account", "status", "old_amount", "new_amount", "difference", "message", "simulation")
+    # The difference stands beside the account, so that it is seen on a telephone without scrolling.
+    column_list = ("account", "difference", "old_amount", "new_amount", "status", "message", "simulation")
     labels = {"old_amount": "Paid", "new_amount": "Would have paid"}
     filters = (
         "simulation",
