@@ -43,7 +43,7 @@ def file_name(row: EInvoice) -> str:
 class EInvoiceScreen(ModelScreen):
     """The documents that the law wants registered at the Invoice Registration Portal."""
 
-    column_list = ("invoice", "status", "irn", "ack_no", "ack_at", "attempts", "failure")
+    column_list = ("invoice", "status", "ack_no", "ack_at", "attempts", "failure")
     search = ("invoice.number", "=irn", "=ack_no")
     filters = ("status", "provider", "ack_at")
     labels = {"irn": "IRN", "ack_no": "Acknowledgement", "ack_at": "Acknowledged", "failure": "Refused"}
