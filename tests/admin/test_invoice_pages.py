@@ -1,5 +1,6 @@
 """The pages of invoices in the back office: a line explained down to its events."""
 
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -75,3 +76,19 @@ def test_support_reads_the_console_and_starts_nothing(invoice: Invoice, at_desk:
     page = at_desk(Role.support).text("/admin/billing/")
     assert "Generate invoice" not in page
     assert str(invoice.number) in page
+
+
+def test_an_issued_invoice_re_rated_shows_no_difference_in_the_same_bytes(
+    invoice: Invoice, desk: Person
+) -> None:
+    first, second = (desk.text(f"/admin/invoices/rerate/?id={invoice.id}") for _ in range(2))
+    assert "No difference: every line comes to exactly what was billed." in first
+    (found,) = re.findall(r"SHA-256 <code class=\"code\">([0-9a-f]{64})</code>", first)
+    assert found in second
+
+
+def test_the_page_tells_how_the_invoice_came_to_where_it_stands(invoice: Invoice, desk: Person) -> None:
+    page = desk.text(f"/admin/invoices/details/?id={invoice.id}")
+    assert f"<strong>Issued</strong> {invoice.number} over ₹1,189.00" in page
+    assert "₹1,189.00 is open" in page
+    assert f"/admin/invoices/line/?id={invoice.id}&amp;n=1" in page
