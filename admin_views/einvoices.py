@@ -67,7 +67,6 @@ class EInvoiceScreen(ModelScreen):
         "cancel_remark",
         "cancel_asked_by",
         "cancelled_at",
-        "signed_qr",
         "created_at",
         "updated_at",
     )
