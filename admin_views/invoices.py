@@ -5,6 +5,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views import credit_notes
 from admin_views.base import ModelScreen
+from admin_views.document_mails import RESEND, MailRoutes
 from admin_views.explanations import LineRoutes, StoryRoutes
 from admin_views.fields import ExactField
 from admin_views.generating import GenerateRoutes
@@ -52,7 +53,7 @@ TDS_INPUTS = {
 
 
 @screen(Invoice, category="Billing", icon="file-invoice", place=1)
-class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, ModelScreen):
+class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, MailRoutes, ModelScreen):
     """The invoices and credit notes, and the page of one."""
 
     column_list = ("number", "customer", "status", "issued_on", "due_on", "kind", "total", "amount_due")
@@ -95,6 +96,7 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mod
     )
     operations = (
         *credit_notes.OPERATIONS,
+        RESEND,
         Operation(
             "issue",
             "Issue",
