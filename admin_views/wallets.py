@@ -151,8 +151,8 @@ class WalletScreen(ModelScreen):
             inputs={"amount": RECEIVED, "reason": REASON, "reference": REFERENCE},
             explain=telling(
                 "For money that arrived outside the gateways, such as a bank transfer: the amount is all "
-                "that came. Where an advance bears tax, the wallet gets the rest of it, and a receipt voucher is "
-                "issued. It is booked at once."
+                "that came. Where an advance bears tax, the wallet gets the rest of it, and a receipt "
+                "voucher is issued. It is booked at once."
             ),
         ),
         Operation(
