@@ -30,6 +30,9 @@ ROUTES = frozenset({"generate_view", "preview_view"})
 NOTHING_TO_BILL = "Nothing was used and nothing is owed in this period: add a line."
 MEND_FIRST = "Some fields cannot be used yet: what the invoice would be stands here once they can."
 
+# What the API says in the words of JSON.
+MESSAGES = {"not_a_number": "Write a number, such as 118.00."}
+
 
 class GenerateRoutes:
     """What the screen of invoices knows about making one."""
@@ -206,5 +209,5 @@ def _at_fields(error: DomainError, asked: dict[str, Any]) -> dict[str, str]:
         name, *rest = one.pointer.strip("/").split("/")
         if name == "lines" and len(rest) == 2:
             name = f"line-{rows[int(rest[0])]}-{rest[1]}"
-        found[name] = one.message
+        found[name] = MESSAGES.get(one.code, one.message)
     return found

@@ -105,7 +105,7 @@ def test_it_is_kept_as_a_draft(account: Account, desk: Person) -> None:
         ({"last": "2026-09-30"}, "last", "The period ends before it begins."),
         ({"last": "2028-10-31"}, "last", "A period has at most 400 days."),
         ({"terms_days": "-1"}, "terms_days", "Write a number of days from 0 to 365."),
-        ({"line-0-quantity": "many"}, "line-0-quantity", ""),
+        ({"line-0-quantity": "many"}, "line-0-quantity", "Write a number, such as 118.00."),
         ({"line-0-quantity": "0"}, "line-0-quantity", "The quantity must be more than zero."),
         ({"line-0-unit_price": "-5"}, "line-0-unit_price", ""),
         ({"line-0-description": ""}, "line-0-description", ""),
