@@ -23,9 +23,8 @@ LIKELY_SEARCH = ("name", "code", "number", "email", "gstin")
 def default_search(model: type[Base]) -> tuple[str, ...]:
     """Return what a model is searched by where its screen does not say."""
     columns = mapper_of(model).column_attrs
-    found = [
-        name for name in LIKELY_SEARCH if name in columns and isinstance(columns[name].columns[0].type, String)
-    ]
+    there = [name for name in LIKELY_SEARCH if name in columns]
+    found = [name for name in there if isinstance(columns[name].columns[0].type, String)]
     return (*found, "=external_id") if "external_id" in columns else tuple(found)
 
 

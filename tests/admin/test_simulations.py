@@ -51,6 +51,7 @@ def test_a_simulation_is_begun_followed_and_read(draft: PlanVersion, desk: Perso
     assert begun is not None
     page = f"/admin/simulations/details/?id={begun.id}"
     running = desk.text(page)
+    assert "New simulation: started." in running
     assert 'http-equiv="refresh"' in running
     assert "Comparing: " in running
     simulations.work(begun.id)
