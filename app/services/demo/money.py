@@ -14,7 +14,17 @@ from app.domain.periods import ONE_DAY, day_start
 from app.models import Account, Grant, Invoice, Payment, Wallet, WalletTransaction
 from app.models.invoices import InvoiceStatus
 from app.permissions import Actor
-from app.services import accounts, billing, grants, invoices, payments, wallet_limits, wallets
+from app.services import (
+    accounts,
+    advance_tax,
+    advances,
+    billing,
+    grants,
+    invoices,
+    payments,
+    wallet_limits,
+    wallets,
+)
 from app.services.demo.customers import Buyer
 from app.services.demo.timeline import BILLED_AFTER, ZONE, Timeline
 
@@ -93,7 +103,8 @@ def _top_up(buyer: Buyer, percent: int, on: date) -> None:
     if db.session.scalar(done) is None:
         amount = _round_sum(_month_cost(buyer) * percent / 100, wallet.currency)
         at = day_start(on, ZONE) + timedelta(hours=10)
-        wallets.top_up(wallet, amount, at=at, actor=FINANCE, reason="Bank transfer", reference=reference)
+        came = advance_tax.to_collect(wallet.account, amount, on=on).amount
+        advances.receive(wallet, came, at=at, actor=FINANCE, reason="Bank transfer", reference=reference)
 
 
 def _grant(buyer: Buyer, month: int, on: date) -> None:
