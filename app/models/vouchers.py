@@ -15,8 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db import Base
 from app.models.base import Amount, CreatedAt, Currency, Identified, money
 from app.models.customers import Account, Customer
-from app.models.invoices import Invoice, SellerRegistration
+from app.models.invoices import Invoice
 from app.models.payments import Payment
+from app.models.tax import SellerRegistration
 from app.models.wallets import Wallet, WalletTransaction
 
 
