@@ -69,16 +69,12 @@ def begin(
     """
     payment = settlements.locked(payment.id)
     refund_id = new_id() if key is None else uuid5(intents.KEYS, f"refund:{actor.kind}:{actor.id}\n{key}")
-    existing = db.session.get(Refund, refund_id)
     with refusals():
         why = inputs.text()(reason, "/reason")
         wanted = None if amount is None else parse_amount(amount, payment.currency, pointer="/amount")
+    existing = db.session.get(Refund, refund_id)
     if existing is not None:
-        if (existing.payment_id, existing.target) != (payment.id, target) or (
-            wanted is not None and wanted != existing.amount
-        ):
-            raise IdempotencyMismatch("This Idempotency-Key was used for another refund.")
-        return existing
+        return _the_same(existing, payment, target, wanted)
     _check(payment, target, reference)
     left = left_of(payment)
     chosen = quantize(left, payment.currency) if wanted is None else wanted
@@ -167,6 +163,14 @@ def get(refund_id: UUID) -> Refund:
     if found is None:
         raise NotFound("There is no such refund.")
     return found
+
+
+def _the_same(made: Refund, payment: Payment, target: RefundTarget, amount: Decimal | None) -> Refund:
+    """Return the refund that was made with a key, if this is the same one."""
+    same = (made.payment_id, made.target) == (payment.id, target)
+    if not same or (amount is not None and amount != made.amount):
+        raise IdempotencyMismatch("This Idempotency-Key was used for another refund.")
+    return made
 
 
 def _check(payment: Payment, target: RefundTarget, reference: str | None) -> None:
