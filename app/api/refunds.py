@@ -33,9 +33,7 @@ class NewRefund(Body):
         RefundTarget,
         Meta(description="Through the gateway that took it; by bank, with its reference; or the wallet."),
     ] = RefundTarget.gateway
-    reference: Annotated[Text | None, Meta(description="The bank's number of money sent back.")] = (
-        None
-    )
+    reference: Annotated[Text | None, Meta(description="The bank's number of money sent back.")] = None
 
 
 class Booking(Body):
