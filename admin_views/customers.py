@@ -48,6 +48,7 @@ class CustomerScreen(ModelScreen):
     form_columns = (
         "name",
         "email",
+        "billing_emails",
         "phone",
         "country",
         "state_code",

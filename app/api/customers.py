@@ -23,12 +23,15 @@ from app.services.addressing import by_reference
 blueprint = Blueprint("customers", __name__)
 
 # A customer keeps the contacts up to date; what documents and taxes hang on is for staff.
-OWN_TO_CHANGE = frozenset({"email", "phone", "address_line1", "address_line2", "city", "postal_code"})
+OWN_TO_CHANGE = frozenset(
+    {"email", "billing_emails", "phone", "address_line1", "address_line2", "city", "postal_code"}
+)
 WIRE_POINTERS = {
     **{f"/{attribute}": f"/billing_address/{name}" for name, attribute in ADDRESS.items()},
     "/extra": "/metadata",
 }
 Email = Annotated[str, Meta(max_length=254, description="RFC 5322")]
+Copies = Annotated[list[str], Meta(max_length=10, description="Who else gets documents by mail")]
 Phone = Annotated[str | None, Meta(description="E.164, such as +919876543210")]
 Gstin = Annotated[str | None, Meta(description="15 characters; its State is the place of supply")]
 Treatment = Annotated[str, Meta(description="`regular`, `sez` in a Special Economic Zone, or `exempt`")]
@@ -52,6 +55,7 @@ class NewCustomer(Body):
 
     name: Text
     email: Email
+    billing_emails: Copies | UnsetType = UNSET
     phone: Phone | UnsetType = UNSET
     country: CountryCode | UnsetType = UNSET
     billing_address: Address | UnsetType | None = UNSET
@@ -69,6 +73,7 @@ class CustomerChange(Body):
 
     name: Text | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    billing_emails: Copies | UnsetType = UNSET
     phone: Phone | UnsetType = UNSET
     country: CountryCode | UnsetType = UNSET
     billing_address: Address | UnsetType | None = UNSET

@@ -63,6 +63,7 @@ def customer(row: Customer) -> dict[str, Any]:
         "external_id": row.external_id,
         "name": row.name,
         "email": row.email,
+        "billing_emails": row.billing_emails,
         "phone": row.phone,
         "country": row.country,
         "billing_address": {

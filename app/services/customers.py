@@ -20,10 +20,21 @@ from app.services import audit, inputs
 from app.services.addressing import by_reference
 from app.services.inputs import optional, refusals, text
 
+MOST_COPIES = 10
+
+
+def _copies(value: Any, pointer: str) -> list[str]:
+    """Return the addresses that get documents in copy, each once."""
+    if not isinstance(value, list) or len(value) > MOST_COPIES:
+        raise RuleBroken(pointer, "wrong_type", f"Write at most {MOST_COPIES} e-mail addresses.")
+    return list(dict.fromkeys(inputs.email(each, f"{pointer}/{n}") for n, each in enumerate(value)))
+
+
 READERS: dict[str, inputs.Reader] = {
     "external_id": optional(text(255)),
     "name": text(300),
     "email": inputs.email,
+    "billing_emails": _copies,
     "phone": optional(inputs.phone),
     "country": inputs.country,
     "address_line1": optional(text(300)),

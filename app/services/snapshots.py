@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from app.config import current_settings
 from app.domain.money import plain, quantize
 from app.domain.periods import local_date
 from app.domain.places import STATES
@@ -76,6 +77,7 @@ def of(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> d
         **({"advances": _advances(invoice)} if invoice.advance_tax else {}),
         "amount_due": money(invoice.amount_due),
         "notes": _notes(invoice, seller),
+        **({"upi": current_settings().upi_id} if current_settings().upi_id else {}),
         **({"inr": exchange_rates.equivalent(invoice, exchanged)} if exchanged else {}),
     }
 
