@@ -46,7 +46,7 @@ TABLES = {
     "exchange_rates": CHANGE,
     "exports": CHANGE,
     "grant_uses": ADD,
-    "grants": CHANGE,
+    "grants": KEEP,
     "idempotency_records": CHANGE,
     "invoice_lines": CHANGE,
     "invoice_series": CHANGE,

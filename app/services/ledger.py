@@ -123,7 +123,7 @@ def post_all(
         journals.append(journal)
         postings.extend(_posting_rows(entry, journal))
         written.append(Posted(journal["id"], entry.wallet.balance))
-    rows = [(Journal, journals), (Posting, postings), *(beside(written) if beside else ())]
+    rows: Written = [(Journal, journals), (Posting, postings), *(beside(written) if beside else ())]
     if any(each for _, each in rows):
         db.session.flush()
         wallets = {entry.wallet.id: entry.wallet for entry in entries}

@@ -1,7 +1,7 @@
 """What can be exported: a registry of kinds, each a query of rows or a statement.
 
     @export_kind("payments", "Payments", resource="payments", headings=("Date", …))
-    def payments(scope: Scope) -> Select[Any]:
+    def payments(scope: Scope) -> Select[*tuple[Any, ...]]:
         …
 
 The query selects one column per heading; it is streamed, never held. A contract test exports every kind.
@@ -55,7 +55,7 @@ class Scope:
         return [] if self.customer_id is None else [column == self.customer_id]
 
 
-Query = Callable[[Scope], Select[Any]]
+Query = Callable[[Scope], Select[*tuple[Any, ...]]]
 # Draws up a statement: its content for the PDF, which its rows are taken from too.
 Draw = Callable[[Scope, datetime], dict[str, Any]]
 

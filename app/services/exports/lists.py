@@ -27,7 +27,7 @@ from app.services.exports.kinds import Scope, export_kind
         *("Purchase order", "Currency", "Subtotal", "Tax", "Round off", "Total", "Paid", "Credited", "Open"),
     ),
 )
-def invoices(scope: Scope) -> Select[Any]:
+def invoices(scope: Scope) -> Select[*tuple[Any, ...]]:
     """The issued documents by their date."""
     left = Invoice.total - Invoice.amount_paid - Invoice.amount_credited
     is_open = (Invoice.kind != InvoiceKind.credit_note) & (left > 0)
@@ -54,7 +54,7 @@ def invoices(scope: Scope) -> Select[Any]:
         *("Amount", "Refunded"),
     ),
 )
-def payments(scope: Scope) -> Select[Any]:
+def payments(scope: Scope) -> Select[*tuple[Any, ...]]:
     """The payments in the order they were begun."""
     purpose = case((Payment.wallet_id.is_not(None), "wallet"), else_=Invoice.number)
     return (
@@ -77,7 +77,7 @@ def payments(scope: Scope) -> Select[Any]:
     resource="usage",
     headings=("Occurred", "Account", "External id", "Metric", "Event", "Quantity", "Properties", "Received"),
 )
-def usage(scope: Scope) -> Select[Any]:
+def usage(scope: Scope) -> Select[*tuple[Any, ...]]:
     """The events in the database, in no order; those of archived months are in their files."""
     return (
         select(
@@ -100,7 +100,7 @@ def usage(scope: Scope) -> Select[Any]:
         *("Tax number", "Tax treatment", "Status", "Since"),
     ),
 )
-def customers(scope: Scope) -> Select[Any]:
+def customers(scope: Scope) -> Select[*tuple[Any, ...]]:
     """The customers in the order they came."""
     return (
         select(
@@ -123,7 +123,7 @@ def customers(scope: Scope) -> Select[Any]:
         *("Balance after", "Sequence", "Reason", "By", "Reference"),
     ),
 )
-def ledger(scope: Scope) -> Select[Any]:
+def ledger(scope: Scope) -> Select[*tuple[Any, ...]]:
     """Every posting in the order of the books; the amounts of a journal add up to zero."""
     return (
         select(

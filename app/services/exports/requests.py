@@ -1,10 +1,10 @@
 """Exports as people have to do with them: asking for one, finding it, fetching its file, stopping it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, false, select
@@ -21,6 +21,8 @@ from app.queue import enqueue
 from app.services import audit
 from app.services.exports import lists, statements
 from app.services.exports.kinds import ExportKind, Scope, kinds
+
+T = TypeVar("T")
 
 JOB = "jobs.exports.run"
 UNDER_WAY = (ExportStatus.pending, ExportStatus.running)
@@ -185,6 +187,10 @@ def _as_json(scope: Scope) -> dict[str, Any]:
 
 def scope_of(parameters: Mapping[str, Any]) -> Scope:
     """Return the scope that an export remembers."""
-    days = {name: date.fromisoformat(parameters[name]) for name in ("first", "last") if name in parameters}
-    ids = {name: UUID(parameters[name]) for name in ("customer_id", "wallet_id") if name in parameters}
-    return Scope(**days, **ids, currency=parameters.get("currency"))
+    first, last = (_read(date.fromisoformat, parameters.get(name)) for name in ("first", "last"))
+    customer, wallet = (_read(UUID, parameters.get(name)) for name in ("customer_id", "wallet_id"))
+    return Scope(first, last, customer, wallet, parameters.get("currency"))
+
+
+def _read(read: Callable[[str], T], given: str | None) -> T | None:
+    return None if given is None else read(given)
