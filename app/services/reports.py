@@ -188,8 +188,9 @@ def customers() -> Customers:
 def pending_invoices(today: date) -> list[Pending]:
     """Return the invoices that wait for money, per currency; overdue is what was due before `today`."""
     overdue = func.count().filter(Invoice.due_on < today)
+    due = func.sum(Invoice.total - Invoice.amount_paid - Invoice.amount_credited)
     query = (
-        select(Invoice.currency, func.count(), overdue, func.sum(Invoice.total - Invoice.amount_paid - Invoice.amount_credited))
+        select(Invoice.currency, func.count(), overdue, due)
         .where(Invoice.status.in_(OPEN), Invoice.kind != InvoiceKind.credit_note)
         .group_by(Invoice.currency)
         .order_by(func.count().desc(), Invoice.currency)

@@ -108,9 +108,7 @@ def _make_vouchers() -> None:
         sa.Column("created_at", INSTANT, server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(_one_of("kind", VOUCHERS), name=op.f("ck_vouchers_voucherkind")),
         sa.CheckConstraint("amount = taxable + tax", name=op.f("ck_vouchers_adds_up")),
-        sa.CheckConstraint(
-            "taxable >= 0 AND tax >= 0 AND amount > 0", name=op.f("ck_vouchers_not_negative")
-        ),
+        sa.CheckConstraint("taxable >= 0 AND tax >= 0 AND amount > 0", name=op.f("ck_vouchers_not_negative")),
         sa.CheckConstraint(
             "(kind = 'refund_voucher') = (receipt_id IS NOT NULL)",
             name=op.f("ck_vouchers_refund_of_a_receipt"),

@@ -125,8 +125,6 @@ def test_a_mail_goes_to_ses_as_it_is(s3, server):
 
 
 def test_a_sender_that_ses_does_not_know_is_unavailable(s3, server):
-    settings = Settings(
-        ses_region="us-east-1", ses_endpoint_url=server, mail_from="No <x@no.example>"
-    )
+    settings = Settings(ses_region="us-east-1", ses_endpoint_url=server, mail_from="No <x@no.example>")
     with pytest.raises(MailUnavailable):
         open_mailer(settings).send(MAIL)
