@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wtforms import BooleanField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from admin_views.fields import DayField, DocumentField, ExactField
@@ -26,9 +27,9 @@ PAYABLE = (
     InvoiceStatus.uncollectible,
 )
 TARGETS = [
-    (RefundTo.none.value, "Leave it with the invoice"),
-    (RefundTo.wallet.value, "Put it into the wallet"),
-    (RefundTo.gateway.value, "Back through the gateway that took it"),
+    SelectChoice(RefundTo.none.value, "Leave it with the invoice"),
+    SelectChoice(RefundTo.wallet.value, "Put it into the wallet"),
+    SelectChoice(RefundTo.gateway.value, "Back through the gateway that took it"),
 ]
 LINES_HELP = (
     'To take back single lines instead of an amount: [{"n": 1, "quantity": "100"}] or '

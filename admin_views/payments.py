@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from wtforms import SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from admin_views.base import ModelScreen
@@ -20,9 +21,9 @@ from app.permissions import Actor
 from app.services import parked_payments, payment_refunds
 
 TARGETS = [
-    (RefundTarget.gateway.value, "Back through the gateway that took it"),
-    (RefundTarget.bank.value, "It was sent back by bank"),
-    (RefundTarget.wallet.value, "Into the customer's wallet"),
+    SelectChoice(RefundTarget.gateway.value, "Back through the gateway that took it"),
+    SelectChoice(RefundTarget.bank.value, "It was sent back by bank"),
+    SelectChoice(RefundTarget.wallet.value, "Into the customer's wallet"),
 ]
 REASON = StringField(
     "Reason", validators=[InputRequired(), Length(max=300)], description="It stays in the audit trail."

@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from app.portal import dashboard, invoices, notifications, payments, usage, wallet_limits, wallets
+from app.portal import dashboard, invoices, notifications, payments, statements, usage, wallet_limits, wallets
 from app.portal.guard import blueprint
 
-PAGES = (dashboard, invoices, notifications, payments, usage, wallet_limits, wallets)
+PAGES = (dashboard, invoices, notifications, payments, statements, usage, wallet_limits, wallets)
 
 
 def init_app(app: Flask) -> None:

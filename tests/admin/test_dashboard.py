@@ -9,7 +9,7 @@ from tests.admin.conftest import Desk, Person
 from tests.admin.world import World
 from tests.support.application import QueryCounter
 
-MOST_STATEMENTS = 16
+MOST_STATEMENTS = 15
 
 
 def words(page: str) -> str:

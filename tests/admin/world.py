@@ -244,7 +244,18 @@ def issue(invoice: Invoice, number: int) -> None:
         date(2026, 11, 1),
         date(2026, 11, 16),
     )
-    invoice.snapshot, invoice.snapshot_sha256 = {"number": invoice.number}, b"\x01" * 32
+    invoice.snapshot = {
+        "number": invoice.number,
+        "title": "Tax Invoice",
+        "currency": invoice.currency,
+        "issued_on": "2026-11-01",
+        "due_on": "2026-11-16",
+        "total": str(invoice.total),
+        "amount_due": str(invoice.total),
+        "buyer": {"name": "Kaveri Foods"},
+        "seller": {"name": "OTPless"},
+    }
+    invoice.snapshot_sha256 = b"\x01" * 32
     db.session.flush()
 
 
