@@ -1,6 +1,7 @@
 """Invoices and their lines: what was billed, explained down to its tiers."""
 
 from wtforms import SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views import credit_notes
@@ -35,13 +36,14 @@ TDS_INPUTS = {
     "tds_section": SelectField(
         "TDS section",
         choices=[
-            ("", "–"),
+            SelectChoice("", "–"),
             *(
-                (name, f"{name}: {section.title}, {plain(section.rate)} %")
+                SelectChoice(name, f"{name}: {section.title}, {plain(section.rate)} %")
                 for name, section in SECTIONS.items()
                 if section.law is Law.income_tax
             ),
         ],
+        default="",
     ),
     "gst_tds_amount": ExactField(
         label="GST kept", scale=4, validators=[Optional()], description="By government buyers: 2 %."

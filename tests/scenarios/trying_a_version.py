@@ -92,8 +92,8 @@ def check_the_result(page: Page) -> None:
     ]
     rows = page.get_by_role("region", name="The greatest differences in INR").locator("tbody tr")
     assert [row.inner_text().split("\t") for row in rows.all()] == [
-        ["Kaveri Foods", "₹2,723.00", "₹2,778.00", "+₹55.00", "2%"],
-        ["Nila Pharmacy", "₹2,058.00", "₹2,046.00", "-₹12.00", "-0.6%"],
+        ["Kaveri Foods", "+₹55.00", "₹2,723.00", "₹2,778.00", "2%"],
+        ["Nila Pharmacy", "-₹12.00", "₹2,058.00", "₹2,046.00", "-0.6%"],
     ]
 
 
