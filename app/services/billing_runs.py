@@ -214,7 +214,7 @@ def totals(run_id: UUID) -> list[Total]:
         .group_by(BillingRunItem.currency, BillingRunItem.status)
         .order_by(BillingRunItem.currency, BillingRunItem.status)
     )
-    return [Total(*row) for row in db.session.execute(query)]
+    return [Total(*row) for row in db.session.execute(query)]  # type: ignore[arg-type]
 
 
 def reasons(run_id: UUID) -> list[tuple[ItemStatus, str, int]]:
