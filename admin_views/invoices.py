@@ -90,8 +90,8 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mai
         Download(
             "pdf",
             "PDF",
-            load=documents.load_invoice_pdf,
-            file_name=documents.invoice_file_name,
+            load=documents.load,
+            file_name=documents.file_name,
             content_type="application/pdf",
             when=lambda invoice: invoice.number is not None,
         ),

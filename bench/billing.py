@@ -211,7 +211,7 @@ def render(number: int) -> dict[str, float]:
     ids = list(db.session.scalars(select(Invoice.id).order_by(Invoice.number).limit(number + 1)))
 
     def make(invoice_id: UUID) -> None:
-        in_transaction(lambda: documents.render_invoice_pdf(db.session.get_one(Invoice, invoice_id)))
+        in_transaction(lambda: documents.render(db.session.get_one(Invoice, invoice_id)))
 
     with patch.object(pdf, "html_to_pdf", wraps=pdf.html_to_pdf) as laid_out:
         make(ids[0])

@@ -124,7 +124,7 @@ def download(invoice_id: UUID) -> Response:
     """The PDF, the same bytes each time. 409 for a draft."""
     with transaction():
         row = _get(invoice_id)
-        content = documents.load_invoice_pdf(row)
+        content = documents.load(row)
         name = f"{row.number}.pdf".replace("/", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return Response(content, 200, headers, mimetype=PDF)

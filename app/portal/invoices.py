@@ -61,10 +61,10 @@ def explain_line(invoice_id: UUID, n: int) -> str:
 def download_invoice(invoice_id: UUID) -> Response:
     """Send the PDF of an invoice; where no worker has made it yet it is made here, from the same snapshot."""
     invoice = own.get_invoice(own_id(), invoice_id)
-    content = documents.load_invoice_pdf(invoice)
+    content = documents.load(invoice)
     return send_file(
         BytesIO(content),
         mimetype="application/pdf",
         as_attachment=True,
-        download_name=documents.invoice_file_name(invoice),
+        download_name=documents.file_name(invoice),
     )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app.db import db
@@ -54,11 +54,3 @@ def parts_of(line: InvoiceLine) -> tuple[TaxPart, ...]:
 def round_off_left(invoice: Invoice, notes: list[Invoice]) -> Decimal:
     """Return what no note has taken back of the round-off."""
     return invoice.round_off - sum((note.round_off for note in notes), NOTHING)
-
-
-def total_of_notes(invoice_id: UUID) -> Decimal:
-    """Return what the credit notes of an invoice come to."""
-    query = select(func.sum(Invoice.total)).where(
-        Invoice.original_id == invoice_id, Invoice.kind == InvoiceKind.credit_note
-    )
-    return db.session.scalar(query) or NOTHING

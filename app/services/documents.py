@@ -97,11 +97,6 @@ def file_name(document: Document) -> str:
     return f"{(document.number or 'draft').replace('/', '-')}.pdf"
 
 
-# The names by which the screens of invoices know these.
-render_invoice_pdf, load_invoice_pdf, find_invoice_pdf = render, load, find
-invoice_key, invoice_file_name = key_of, file_name
-
-
 def _checked(document: Document) -> Snapshot:
     snapshot = document.snapshot
     if snapshot is None:

@@ -8,9 +8,8 @@ from datetime import datetime
 
 from app.db import lock
 from app.errors import Conflict
-from app.models import Invoice, Payment, Refund
+from app.models import Invoice, Payment
 from app.models.payments import PaymentStatus
-from app.models.refunds import RefundTarget
 from app.permissions import Actor
 from app.services import audit, inputs, payment_refunds, settlements
 from app.services.inputs import refusals
@@ -43,17 +42,6 @@ def book(
     summary = f"A parked payment of {payment} was booked: {why}"
     audit.record(actor, "payment.released", payment, summary=summary, at=at, after=after)
     return payment
-
-
-def put_into_wallet(payment: Payment, *, reason: str, at: datetime, actor: Actor) -> Refund:
-    """Put all that is left of parked money into the account's wallet.
-
-    Raises:
-        Conflict, Invalid: as `payment_refunds.begin` says; the payment is not parked.
-    """
-    return payment_refunds.begin(
-        _parked(payment), reason=reason, target=RefundTarget.wallet, at=at, actor=actor
-    )
 
 
 def _parked(payment: Payment) -> Payment:

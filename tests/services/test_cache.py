@@ -43,10 +43,16 @@ class Answer:
 
 
 @pytest.fixture
-def own(own_database: OwnDatabase) -> Iterator[Flask]:
-    """The application where commits stay, so that answers are kept."""
+def own(own_database: OwnDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application where commits stay, so that answers are kept.
+
+    A busy machine may hold Redis up for longer than a page may wait for it: here it is waited for.
+    """
+    monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 30.0)
+    cache._line.cache_clear()
     with own_database.app() as app:
         yield app
+    cache._line.cache_clear()
 
 
 @pytest.fixture

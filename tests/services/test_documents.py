@@ -34,7 +34,7 @@ def invoice():
 
 def render(invoice):
     with transaction():
-        return documents.render_invoice_pdf(invoice)
+        return documents.render(invoice)
 
 
 def count(model):
@@ -74,21 +74,21 @@ def test_a_document_lost_from_the_store_is_made_again(invoice, files):
     before = (files / stored.key).read_bytes()
     (files / stored.key).unlink()
     with transaction():
-        assert documents.load_invoice_pdf(invoice) == before
+        assert documents.load(invoice) == before
 
 
 def test_a_changed_file_is_not_handed_out(invoice, files):
     stored = render(invoice)
     (files / stored.key).write_bytes(b"%PDF-1.7 forged")
     with pytest.raises(DamagedFile), transaction():
-        documents.load_invoice_pdf(invoice)
+        documents.load(invoice)
 
 
 def test_a_changed_snapshot_makes_no_document(files):
     with transaction():
         invoice = make_issued_invoice(snapshot_sha256=b"another")
     with pytest.raises(documents.DamagedSnapshot), transaction():
-        documents.render_invoice_pdf(invoice)
+        documents.render(invoice)
     assert (count(StoredFile), files.exists()) == (0, False)
 
 
@@ -97,7 +97,7 @@ def test_a_draft_has_no_document(files):
         blank = {"number": None, "snapshot": None, "snapshot_sha256": None}
         invoice = make_issued_invoice(status=InvoiceStatus.draft, **blank)
     with pytest.raises(Conflict, match="A draft has no document"), transaction():
-        documents.render_invoice_pdf(invoice)
+        documents.render(invoice)
     assert (count(StoredFile), files.exists()) == (0, False)
 
 
@@ -117,4 +117,4 @@ def test_the_checksum_is_that_of_the_canonical_snapshot(invoice):
 
 
 def test_a_person_saves_it_under_the_number(invoice):
-    assert documents.invoice_file_name(invoice) == "OT29-26-27-00042.pdf"
+    assert documents.file_name(invoice) == "OT29-26-27-00042.pdf"

@@ -86,22 +86,22 @@ def test_an_invoice_to_a_business_waits_for_its_number_and_gets_it(invoice, port
 
 def test_there_is_no_document_before_the_portal_has_signed(invoice):
     with pytest.raises(einvoices.AwaitingIrn, match="waits for its registration"), transaction():
-        documents.load_invoice_pdf(invoice)
+        documents.load(invoice)
     assert db.session.scalar(select(func.count()).select_from(StoredFile)) == 0
 
 
 def test_the_document_shows_the_signed_code_and_is_the_same_for_ever(invoice):
     einvoice_attempts.run()
     with transaction():
-        first = documents.load_invoice_pdf(invoice)
+        first = documents.load(invoice)
     with transaction():
         row = row_of(invoice)
         einvoices.cancel(row, reason=2, remark="Wrong order", at=clock.now(), actor=make.ACTOR)
     einvoice_attempts.run()
     with transaction():
-        db.session.delete(documents.find_invoice_pdf(invoice))
+        db.session.delete(documents.find(invoice))
     with transaction():
-        assert documents.load_invoice_pdf(invoice) == first
+        assert documents.load(invoice) == first
 
 
 def test_who_is_not_registered_needs_none(seller):
