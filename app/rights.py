@@ -40,6 +40,7 @@ TABLES = {
     "dunning_pauses": CHANGE,
     "document_mails": CHANGE,
     "einvoices": KEEP,
+    "ended_sessions": CHANGE,
     "event_archives": CHANGE,
     "event_corrections": ADD,
     "event_keys": KEEP,

@@ -35,6 +35,7 @@ from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.refunds import Refund
+from app.models.sessions import EndedSession
 from app.models.simulations import SimulatedAccount, Simulation
 from app.models.tax import ExchangeRate, LetterOfUndertaking, SellerRegistration, TaxCollector, TaxRate
 from app.models.tds import TdsReceivable
@@ -66,6 +67,7 @@ __all__ = [
     "DunningNotice",
     "DunningPause",
     "EInvoice",
+    "EndedSession",
     "EventArchive",
     "EventCorrection",
     "EventKey",

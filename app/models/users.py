@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -28,6 +28,8 @@ class User(Identified, Timestamped, Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("(role = 'customer') = (customer_id IS NOT NULL)", name="customer_of_role"),
+        CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="subject_of_issuer"),
+        UniqueConstraint("issuer", "subject"),
         Index("ix_users_customer_id", "customer_id"),
     )
 
@@ -40,9 +42,13 @@ class User(Identified, Timestamped, Base):
     active: Mapped[bool] = mapped_column(default=True)
     timezone: Mapped[str] = mapped_column(default="Asia/Kolkata", info={"format": "timezone"})
     locale: Mapped[str] = mapped_column(default="en")
-    subject: Mapped[str | None] = mapped_column(
-        unique=True, info={"readonly": True, "help": "The identity provider's id of this person."}
+    issuer: Mapped[str | None] = mapped_column(
+        info={"readonly": True, "help": "The identity provider that this person came from first."}
     )
+    subject: Mapped[str | None] = mapped_column(
+        info={"readonly": True, "help": "The identity provider's id of this person."}
+    )
+    session_epoch: Mapped[int] = mapped_column(default=0, server_default=text("0"), info={"readonly": True})
     last_sign_in_at: Mapped[datetime | None] = mapped_column(info={"readonly": True})
 
     customer: Mapped[Customer | None] = relationship()
