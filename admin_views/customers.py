@@ -63,7 +63,6 @@ class CustomerScreen(ModelScreen):
         "postal_code",
         "status",
         "external_id",
-        "notes",
     )
     details = (
         "name",
@@ -83,7 +82,6 @@ class CustomerScreen(ModelScreen):
         "tax_treatment",
         "exempt_reason",
         "reverse_charge",
-        "notes",
         "extra",
         "id",
         "external_id",

@@ -6,8 +6,9 @@ from app.models.alerts import AutoTopUp, WalletSpending
 from app.models.anchors import LedgerAnchor
 from app.models.approvals import Approval, ApprovalLimit
 from app.models.archives import EventArchive
-from app.models.audit import AuditRecord
+from app.models.audit import AuditAnchor, AuditRecord, AuditSeal, AuditUnsealed
 from app.models.billing_runs import BillingRun, BillingRunItem
+from app.models.branding import Branding, BrandLogo
 from app.models.contracts import (
     AccountCredit,
     Commitment,
@@ -28,6 +29,7 @@ from app.models.invoices import (
     InvoiceLine,
     InvoiceSeries,
 )
+from app.models.notes import CustomerNote
 from app.models.notifications import Notification, NotificationPreference, NotificationRead
 from app.models.outbox import IdempotencyRecord, JobRun, OutboxMessage, StoredFile
 from app.models.payment_methods import PaymentMethod
@@ -35,6 +37,7 @@ from app.models.payments import Payment, WebhookMessage
 from app.models.plan_moves import PlanMove, PlanMoveItem
 from app.models.plans import Metric, PlanVersion, PriceComponent, PricePlan, Subscription
 from app.models.refunds import Refund
+from app.models.saved_filters import SavedFilter
 from app.models.sessions import EndedSession
 from app.models.simulations import SimulatedAccount, Simulation
 from app.models.tax import ExchangeRate, LetterOfUndertaking, SellerRegistration, TaxCollector, TaxRate
@@ -52,15 +55,21 @@ __all__ = [
     "ApiKeySecret",
     "Approval",
     "ApprovalLimit",
+    "AuditAnchor",
     "AuditRecord",
+    "AuditSeal",
+    "AuditUnsealed",
     "AutoTopUp",
     "BillingRun",
     "BillingRunItem",
+    "BrandLogo",
+    "Branding",
     "ChargePosition",
     "Commitment",
     "Coupon",
     "CouponRedemption",
     "Customer",
+    "CustomerNote",
     "DeadLetter",
     "Discount",
     "DocumentMail",
@@ -98,6 +107,7 @@ __all__ = [
     "PriceComponent",
     "PricePlan",
     "Refund",
+    "SavedFilter",
     "SellerRegistration",
     "SimulatedAccount",
     "Simulation",

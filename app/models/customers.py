@@ -53,6 +53,7 @@ class Customer(Identified, Timestamped, Base):
         CheckConstraint("length(email) <= 254", name="email_length"),
         Index("ix_customers_name_prefix", text("lower(name) text_pattern_ops")),
         Index("ix_customers_email_prefix", text("lower(email) text_pattern_ops")),
+        Index("ix_customers_gstin", "gstin"),
     )
 
     external_id: Mapped[str | None] = mapped_column(
@@ -90,7 +91,6 @@ class Customer(Identified, Timestamped, Base):
         info={"help": "The customer pays the tax to the government itself (CGST Act s.9(3))."},
     )
     status: Mapped[CustomerStatus] = mapped_column(default=CustomerStatus.active, index=True)
-    notes: Mapped[str | None] = mapped_column(info={"help": "For staff only."})
     extra: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict, server_default=text("'{}'"))
 
     accounts: Mapped[list["Account"]] = relationship(
@@ -108,6 +108,7 @@ class Account(Identified, Timestamped, Base):
     __table_args__ = (
         CheckConstraint("payment_terms_days BETWEEN 0 AND 365", name="payment_terms"),
         Index("ix_accounts_billing_mode_status", "billing_mode", "status"),
+        Index("ix_accounts_name_prefix", text("lower(name) text_pattern_ops")),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"), index=True)

@@ -53,6 +53,8 @@ class Payment(Identified, Timestamped, Base):
         Index("ix_payments_account_id", "account_id"),
         Index("ix_payments_wallet_id", "wallet_id"),
         Index("ix_payments_method_id", "method_id"),
+        Index("ix_payments_gateway_ref", "gateway_ref"),
+        Index("ix_payments_gateway_payment_ref", "gateway_payment_ref"),
         Index("ix_payments_invoice_id_status", "invoice_id", "status"),
         Index(
             "ix_payments_open",

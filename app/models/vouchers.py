@@ -47,6 +47,7 @@ class Voucher(Identified, Base):
         Index("ix_vouchers_payment_id", "payment_id"),
         Index("ix_vouchers_receipt_id", "receipt_id"),
         Index("ix_vouchers_issued_on", "issued_on"),
+        Index("ix_vouchers_number", "number"),
     )
 
     kind: Mapped[VoucherKind]

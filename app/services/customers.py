@@ -48,7 +48,6 @@ READERS: dict[str, inputs.Reader] = {
     "exempt_reason": optional(text(300)),
     "reverse_charge": inputs.yes_or_no,
     "status": inputs.choice(CustomerStatus),
-    "notes": optional(text(10_000)),
     "extra": inputs.an_object,
 }
 

@@ -15,8 +15,11 @@ from app.models import (
     AuditRecord,
     BillingRun,
     BillingRunItem,
+    Branding,
+    BrandLogo,
     ChargePosition,
     Customer,
+    CustomerNote,
     DeadLetter,
     DocumentMail,
     EventArchive,
@@ -32,6 +35,7 @@ from app.models import (
     Payment,
     PlanMove,
     PlanMoveItem,
+    SavedFilter,
     SimulatedAccount,
     Simulation,
     StoredFile,
@@ -191,6 +195,11 @@ def make_world(number: int = 1) -> World:
             sha256=b"\x04" * 32,
             keep_until=AT,
         ),
+        CustomerNote(customer=customer, text="Pays on the last day.", author="Test Person"),
+        SavedFilter(
+            user_id=staff.id, screen="invoices", name=f"Late {number}", arguments={"status": "overdue"}
+        ),
+        *branding_rows(number),
         *usage_rows(account, metric, number),
         *machinery_rows(number),
     )
@@ -257,6 +266,12 @@ def issue(invoice: Invoice, number: int) -> None:
     }
     invoice.snapshot_sha256 = b"\x01" * 32
     db.session.flush()
+
+
+def branding_rows(number: int) -> list[Base]:
+    """Return a logo, and once the branding, of which there is one row."""
+    logo = BrandLogo(sha256=number.to_bytes(32), content_type="image/png", content=b"\x89PNG")
+    return [logo, *([Branding(name="OTPless", accent="#1976d2", logo=logo)] if number == 1 else [])]
 
 
 def usage_rows(account: Account, metric: Any, number: int) -> list[Base]:
