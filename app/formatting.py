@@ -19,6 +19,7 @@ from babel.numbers import (
     get_currency_name,
     get_currency_precision,
     get_currency_symbol,
+    get_decimal_symbol,
     parse_pattern,
 )
 from num2words import num2words
@@ -87,18 +88,19 @@ def format_bytes(size: int) -> str:
     return f"{Decimal(size) / 1000**power:.1f} {units[power - 1]}"
 
 
-def format_percent(percent: Number) -> str:
+def format_percent(percent: Number, locale: str = "en_US") -> str:
     """Return a rate that is given in percent (18 means 18 %), without trailing zeros.
 
-    >>> format_percent("18.00"), format_percent("2.5")
-    ('18%', '2.5%')
+    >>> format_percent("18.00"), format_percent("2.5"), format_percent("2.5", "id_ID")
+    ('18%', '2.5%', '2,5%')
     """
     text = f"{Decimal(percent):f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+    shown = text.rstrip("0").rstrip(".") if "." in text else text
+    return shown.replace(".", get_decimal_symbol(locale)) + "%"
 
 
-def format_instant(at: datetime, zone: str | ZoneInfo) -> str:
-    """Return an instant in a time zone, with the zone's abbreviation.
+def format_instant(at: datetime, zone: str | ZoneInfo, locale: str = "en_US") -> str:
+    """Return an instant in a time zone, with the zone's abbreviation and the month in the words of `locale`.
 
     >>> from datetime import UTC
     >>> format_instant(datetime(2026, 3, 31, 18, 30, tzinfo=UTC), "Asia/Kolkata")
@@ -112,17 +114,27 @@ def format_instant(at: datetime, zone: str | ZoneInfo) -> str:
     local = at.astimezone(ZoneInfo(zone) if isinstance(zone, str) else zone)
     name = local.tzname() or ""
     label = f"UTC{name}" if name[:1] in "+-" else name
-    return f"{format_date(local.date())}, {local:%H:%M} {label}"
+    return f"{format_date(local.date(), locale)}, {local:%H:%M} {label}"
 
 
 @lru_cache(maxsize=1_000)
-def format_date(day: date | str) -> str:
-    """Return a date, given as such or as ISO text, with its month in letters.
+def format_date(day: date | str, locale: str = "en_US") -> str:
+    """Return a date, given as such or as ISO text, with its month in the letters of `locale`.
 
-    >>> format_date("2026-04-01")
-    '1 Apr 2026'
+    >>> format_date("2026-04-01"), format_date("2026-05-01", "id")
+    ('1 Apr 2026', '1 Mei 2026')
     """
-    return babel_date(date.fromisoformat(day) if isinstance(day, str) else day, "d MMM y", locale="en_US")
+    return babel_date(date.fromisoformat(day) if isinstance(day, str) else day, "d MMM y", locale=locale)
+
+
+@lru_cache(maxsize=1_000)
+def format_month(day: date, locale: str = "en_US") -> str:
+    """Return the month that a day lies in.
+
+    >>> format_month(date(2026, 5, 1)), format_month(date(2026, 5, 1), "id")
+    ('May 2026', 'Mei 2026')
+    """
+    return babel_date(day, "LLLL y", locale=locale)
 
 
 def amount_in_words(amount: Number, currency: str) -> str:

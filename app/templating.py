@@ -15,10 +15,12 @@ from flask import Flask, current_app, request, url_for
 from flask_login import current_user
 from markupsafe import Markup
 
+from app import languages
 from app.formatting import (
     format_date,
     format_instant,
     format_money,
+    format_month,
     format_percent,
     format_quantity,
     format_unit_price,
@@ -28,9 +30,11 @@ DEFAULT_ZONE = "Asia/Kolkata"
 ICONS = "vendor/tabler-icons/icons.svg"
 THEMES = ("light", "dark")
 LONGEST_ABBREVIATION = 4
-RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+# Numbers are set from left to right by their classes (static/tokens.css), also between Arabic words.
 MONEY, NUMBER = Markup('<span class="%s">%s</span>'), Markup('<span class="number">%s</span>')
 INSTANT = Markup('<time datetime="%s" title="%s UTC">%s</time>')
+DAY = Markup('<time datetime="%s">%s</time>')
+QUANTITIES = "en_IN"
 NOTHING = Markup(
     '<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>'
 )
@@ -85,7 +89,7 @@ class Page:
     @property
     def direction(self) -> str:
         """`rtl` for languages written from right to left."""
-        return "rtl" if self.language.split("-")[0] in RIGHT_TO_LEFT else "ltr"
+        return languages.direction_of(self.language)
 
 
 def init_app(app: Flask) -> None:
@@ -97,6 +101,7 @@ def init_app(app: Flask) -> None:
         percent=percent,
         instant=instant,
         day=day,
+        month=month,
         words=words,
     )
     app.jinja_env.globals.update(status_look=status_look, nothing=NOTHING, icon_address=icon_address)
@@ -122,12 +127,11 @@ def _address(_app: Flask, _root: str, endpoint: str, **values: Any) -> str:
 
 
 def current_page() -> Page:
-    """Return the choices of who is looking: the theme from its cookie, the language from the person's
-    profile.
+    """Return the choices of who is looking: the theme from the browser's cookie, else the person's own, and
+    the language (`languages.chosen_language`).
     """
-    theme = request.cookies.get("theme", "")
-    language = getattr(current_user, "locale", None) or "en"
-    return Page(theme=theme if theme in THEMES else "system", language=language)
+    theme = request.cookies.get("theme") or getattr(current_user, "theme", None)
+    return Page(theme=theme if theme in THEMES else "system", language=languages.current_language())
 
 
 def current_zone() -> str:
@@ -157,26 +161,26 @@ def money(amount: Decimal | int | str | None, currency: str) -> Markup:
     if amount is None:
         return NOTHING
     style = "money money-negative" if Decimal(amount) < 0 else "money"
-    return MONEY % (style, format_money(amount, currency))
+    return MONEY % (style, format_money(amount, currency, languages.number_locale()))
 
 
 def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
     """Return a price per unit with every decimal it has."""
-    return (
-        NOTHING
-        if amount is None
-        else Markup('<span class="money">{}</span>').format(format_unit_price(amount, currency))
-    )
+    if amount is None:
+        return NOTHING
+    return MONEY % ("money", format_unit_price(amount, currency, languages.number_locale()))
 
 
 def quantity(amount: Decimal | int | str | None) -> Markup:
     """Return a quantity with its grouping."""
-    return NOTHING if amount is None else NUMBER % format_quantity(amount)
+    locale = languages.number_locale() or QUANTITIES
+    return NOTHING if amount is None else NUMBER % format_quantity(amount, locale)
 
 
 def percent(rate: Decimal | int | str | None) -> Markup:
     """Return a rate given in percent."""
-    return NOTHING if rate is None else Markup('<span class="number">{}</span>').format(format_percent(rate))
+    locale = languages.number_locale() or QUANTITIES
+    return NOTHING if rate is None else NUMBER % format_percent(rate, locale)
 
 
 def instant(at: datetime | None, zone: str | None = None) -> Markup:
@@ -184,14 +188,15 @@ def instant(at: datetime | None, zone: str | None = None) -> Markup:
     if at is None:
         return NOTHING
     exact = at.astimezone(UTC)
-    shown = format_instant(at, zone or current_zone())
+    shown = format_instant(at, zone or current_zone(), languages.current_language())
     return INSTANT % (exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S.%f}", shown)
 
 
 def day(on: date | None) -> Markup:
     """Return a calendar date."""
-    return (
-        NOTHING
-        if on is None
-        else Markup('<time datetime="{}">{}</time>').format(on.isoformat(), format_date(on))
-    )
+    return NOTHING if on is None else DAY % (on.isoformat(), format_date(on, languages.current_language()))
+
+
+def month(of: date) -> str:
+    """Return the month of a date in words."""
+    return format_month(of, languages.current_language())

@@ -16,7 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from app import templating
+from app import languages, templating
 from app.errors import DomainError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -90,6 +90,7 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.after_request(_secure)
     app.context_processor(lambda: {"csp_nonce": _nonce()})
+    languages.init_app(app)
     templating.init_app(app)
     app.register_error_handler(DomainError, _domain_error_page)
     app.register_error_handler(HTTPException, _http_error_page)

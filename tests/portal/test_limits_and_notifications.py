@@ -78,7 +78,7 @@ def test_limits_are_set_and_taken_away(client: FlaskClient, session: Session, wo
     assert wallet.auto_top_up == {"threshold": "100.00", "amount": "500.00"}
     page = client.get(path).text
     assert 'name="daily_cap" inputmode="decimal" autocomplete="off" value="2000"' in page
-    assert "Today ₹100.00 so far" in page
+    assert 'Today <span class="money">₹100.00</span> so far' in page
     assert post(client, path).status_code == 303
     wallet = session.get_one(Wallet, world.own.wallet.id, populate_existing=True)
     assert (wallet.daily_cap, wallet.low_balance_threshold, wallet.auto_top_up) == (None, None, None)
