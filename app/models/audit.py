@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, ForeignKey, Index, event, func, text
+from sqlalchemy import BigInteger, Connection, ForeignKey, Identity, Index, event, func, text
 from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 
 from app.db import Base
@@ -62,6 +62,7 @@ class AuditUnsealed(Base):
     __tablename__ = "audit_unsealed"
 
     record_id: Mapped[UUID] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     since: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import LoaderCallableStatus
 
 from app import clock
 from app.db import Base, db
+from app.domain.auditing import plain_json
 from app.models import AuditRecord
 from app.permissions import Actor
 
@@ -80,9 +81,4 @@ def identity(subject: Base) -> str:
 
 
 def _plain(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    if values is None:
-        return None
-    return {
-        key: value if isinstance(value, (bool, int, str, list, dict, type(None))) else str(value)
-        for key, value in values.items()
-    }
+    return None if values is None else plain_json(values)

@@ -20,6 +20,9 @@ GUARDED = (
     "vouchers",
     "voucher_adjustments",
     "einvoices",
+    "audit_records",
+    "audit_seals",
+    "audit_anchors",
 )
 BECOME_OWNER = text("SELECT set_config('role', tableowner, true) FROM pg_tables WHERE tablename = 'postings'")
 

@@ -18,51 +18,25 @@ from app.models import LedgerAnchor
 from app.services import anchors
 from app.services.ledger import JOURNAL_COLUMNS, link
 from app.services.verify.checks import Findings, check, stream
-
-
-def _field(name: str) -> str:
-    """Return the bytes literal that begins a field: the length of its name, and its name."""
-    return f"'\\x{len(name).to_bytes(8, 'big').hex()}{name.encode().hex()}'::bytea"
-
-
-def _fixed(name: str, letter: str, column: str, length: int) -> str:
-    """Return the bytes of a field whose value is ASCII, never null and always of the same length."""
-    head = len(name).to_bytes(8, "big") + name.encode() + (length + 1).to_bytes(8, "big") + letter.encode()
-    return f"'\\x{head.hex()}'::bytea || {column}::bytea"
-
-
-def _ascii(name: str, letter: str, column: str) -> str:
-    """Return the bytes of a field whose value is ASCII and never null."""
-    return f"{_field(name)} || int8send(length({column}) + 1) || '{letter}'::bytea || {column}::bytea"
-
-
-def _words(name: str, letter: str, column: str) -> str:
-    """Return the bytes of a field whose value is any text, or null."""
-    value = f"convert_to('{letter}' || {column}, 'UTF8')"
-    null = f"'\\x{(1).to_bytes(8, 'big').hex()}'::bytea || 'n'::bytea"
-    told = f"int8send(octet_length({value})) || {value}"
-    return f"{_field(name)} || CASE WHEN {column} IS NULL THEN {null} ELSE {told} END"
-
-
-INSTANT = """to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+from app.services.verify.spelling import ascii_, fixed, instant, words
 
 # As `chain_hash` writes them: in the order of their names.
 HASHED = " || ".join(
     (
         "int8send(length(l.prev_hash)) || l.prev_hash",
-        _ascii("balance_after", "m", "trim_scale(l.balance_after)::text"),
-        _words("journal.actor", "s", "l.actor"),
-        _fixed("journal.created_at", "t", INSTANT, 32),
-        _words("journal.currency", "s", "l.currency"),
-        _fixed("journal.id", "u", "l.id::text", 36),
-        _ascii("journal.kind", "s", "l.kind::text"),
-        _words("journal.reason", "s", "l.reason"),
-        _words("journal.reference_id", "s", "l.reference_id"),
-        _words("journal.reference_type", "s", "l.reference_type"),
-        _words("journal.reverses_id", "u", "l.reverses_id::text"),
-        _ascii("seq", "i", "l.seq::text"),
-        _ascii("sides", "s", "l.sides"),
-        _fixed("wallet_id", "u", "l.wallet_id::text", 36),
+        ascii_("balance_after", "m", "trim_scale(l.balance_after)::text"),
+        words("journal.actor", "s", "l.actor"),
+        fixed("journal.created_at", "t", instant("l.created_at"), 32),
+        words("journal.currency", "s", "l.currency"),
+        fixed("journal.id", "u", "l.id::text", 36),
+        ascii_("journal.kind", "s", "l.kind::text"),
+        words("journal.reason", "s", "l.reason"),
+        words("journal.reference_id", "s", "l.reference_id"),
+        words("journal.reference_type", "s", "l.reference_type"),
+        words("journal.reverses_id", "u", "l.reverses_id::text"),
+        ascii_("seq", "i", "l.seq::text"),
+        ascii_("sides", "s", "l.sides"),
+        fixed("wallet_id", "u", "l.wallet_id::text", 36),
     )
 )
 

@@ -11,6 +11,7 @@ from app.db import db, is_isolated
 from app.services.verify import (
     advanced,
     archives,
+    audited,
     books,
     chains,
     contracts,
@@ -51,6 +52,7 @@ ORDER = [
         subscriptions,
         contracts,
         queues,
+        audited,
         roles,
     )
 ]
