@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response, flash, redirect, request
+from flask import flash, redirect, request
 from flask_admin import expose
 from flask_admin.form import BaseForm
 from markupsafe import Markup
@@ -37,7 +37,8 @@ class Operation:
     `confirm` says what will happen; `explain` says it of the very record, which is None above a list. `when`
     tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
     **inputs)`) and stands above the list; `bulk` offers it for the selected rows too. `outcome` is what the
-    notice says has happened: what jobs go on with is not done yet.
+    notice says has happened: what jobs go on with is not done yet. `menu` keeps a rare one out of the row of
+    buttons, in the menu beside it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Operation:
     on_list: bool = False
     bulk: bool = True
     danger: bool = False
+    menu: bool = False
     outcome: str = "done"
     initial: Callable[[Any], Mapping[str, Any]] = lambda record: {}
 
@@ -89,12 +91,10 @@ class OperationRoutes:
 
     model: type[Base]
     operations: tuple[Operation, ...]
+    bulk_inputs: tuple[str, ...]
     render: Callable[..., str]
     get_url: Callable[..., str]
-
-    def get_one(self, key: str) -> Base:
-        """Return one record."""
-        raise NotImplementedError
+    get_one: Callable[[str], Base]
 
     def offered(self, record: Base | None) -> list[Operation]:
         """Return the operations on offer for a record, or above the list."""
@@ -103,8 +103,13 @@ class OperationRoutes:
         return [one for one in self.operations if not one.on_list and one.when(record)]
 
     def bulk_operations(self) -> list[Operation]:
-        """Return the operations that can be done to many rows at once: those that ask for nothing."""
-        return [one for one in self.operations if one.bulk and not one.on_list and not one.inputs]
+        """Return the operations that can be done to many rows at once: those that ask for nothing, and those
+        whose inputs are the same for all of them."""
+        return [
+            one
+            for one in self.operations
+            if one.bulk and not one.on_list and (not one.inputs or one.name in self.bulk_inputs)
+        ]
 
     def operation(self, name: str) -> Operation:
         """Return the operation of that name.
@@ -163,8 +168,11 @@ class OperationRoutes:
             return None
 
     @expose("/action/", methods=("POST",))
-    def action_view(self) -> BaseResponse | Response:
-        """Do an operation to every selected row, each in its own transaction; tell how many went through."""
+    def action_view(self) -> Any:
+        """Do an operation to every selected row, each in its own transaction; tell how many went through.
+
+        One that needs inputs asks for them first, once for all.
+        """
         chosen = self.operation(request.form.get("action", ""))
         selected = request.form.getlist("rowid")
         if chosen not in self.bulk_operations():
@@ -173,16 +181,37 @@ class OperationRoutes:
             flash(f"Choose at most {MOST_AT_ONCE} at once.", "error")
             selected = []
         records = [self.get_one(key) for key in selected]
+        back = self._list_they_came_from()
+        form = chosen.form_class(request.form if request.form.get("step") == "do" else None)
+        if chosen.inputs and records and not form.validate():
+            return self._ask_for_all(chosen, records, form, back)
+        self._do_to_all(chosen, records, {name: one.data for name, one in form._fields.items()})
+        return redirect(back)
+
+    def _list_they_came_from(self) -> str:
+        back = request.form.get("url", "")
+        return back if back.startswith(self.get_url(".index_view")) else self.get_url(".index_view")
+
+    def _ask_for_all(self, chosen: Operation, records: list[Base], form: BaseForm, back: str) -> Any:
+        page = self.render(
+            "admin/model/operation.html",
+            operation=chosen,
+            record=None,
+            records=records,
+            form=form,
+            return_url=back,
+        )
+        return page, 422 if request.form.get("step") == "do" else 200
+
+    def _do_to_all(self, chosen: Operation, records: list[Base], values: Mapping[str, Any]) -> None:
         done, refused = 0, []
         for key, label in [(key_of(record), str(record)) for record in records]:
             try:
-                chosen.perform(self, key, {})
+                chosen.perform(self, key, values)
                 done += 1
             except (DomainError, RuleBroken, IllegalMove, DBAPIError) as error:
                 refused.append(f"{label}: {reason(error)}")
-        self._tell(chosen, done, refused, bool(selected))
-        back = request.form.get("url", "")
-        return redirect(back if back.startswith(self.get_url(".index_view")) else self.get_url(".index_view"))
+        self._tell(chosen, done, refused, bool(records))
 
     def _tell(self, chosen: Operation, done: int, refused: list[str], any_selected: bool) -> None:
         noun = noun_of(self.model)

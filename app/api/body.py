@@ -222,7 +222,7 @@ def _read_own(kind: type, value: Any) -> Any:
             return Instant.combine(at.date(), at.timetz())
     except RuleBroken as broken:
         raise ValueError(broken.message) from None
-    raise NotImplementedError(f"No reader for {kind!r}.")
+    raise TypeError(f"No reader for {kind!r}.")
 
 
 def check_year(year: int, *, pointer: str) -> None:

@@ -98,4 +98,4 @@ def _schema_of_own(kind: type) -> dict[str, Any]:
         }
     if issubclass(kind, Body):
         return {"type": "object"}
-    raise NotImplementedError(f"No schema for {kind!r}.")
+    raise TypeError(f"No schema for {kind!r}.")

@@ -65,8 +65,3 @@ def is_valid(value: object, *, accept_test: bool = False) -> bool:
 def state_of(gstin: str) -> str:
     """Return the two-digit State code of a valid GSTIN."""
     return gstin[:2]
-
-
-def pan_of(gstin: str) -> str:
-    """Return the PAN (income-tax number) inside a valid GSTIN."""
-    return gstin[2:12]

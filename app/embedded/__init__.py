@@ -9,7 +9,6 @@
 * `options`     the command line
 * `children`    the table of the product's own processes
 * `supervisor`  starts everything in order, restarts what dies, stops everything
-* `discover`    finds the running services from outside
 
 Nothing here imports the rest of `app`, and only the command line imports this.
 """

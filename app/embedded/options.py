@@ -2,8 +2,10 @@
 
 import argparse
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.embedded.accounts import CannotStart
 
@@ -52,6 +54,25 @@ def parse(arguments: list[str] | None) -> Options:
             f"or choose another with PORT={given.port + 1}."
         )
     return Options(given.host, given.port, _free_port_after(given.port), given.data.absolute())
+
+
+def lets_choose_a_name(host: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether people sign in by choosing a name: only while nobody but this machine can come in, and no
+    identity provider and no production is set up.
+
+    Raises:
+        CannotStart: it is asked for on an address that others reach.
+    """
+    asked = environ.get("DEVELOPMENT_SIGN_IN", "").strip().lower() in {"1", "true", "yes", "on"}
+    if asked and host not in LOOPBACK:
+        raise CannotStart(
+            f"DEVELOPMENT_SIGN_IN lets everybody in and works on this machine alone: --host {host} would open"
+            " it to others. Take it out of the environment and of .env, or listen on 127.0.0.1."
+        )
+    public = urlsplit(environ.get("PUBLIC_URL", "")).hostname
+    has_provider = bool(environ.get("AUTH0_DOMAIN") or environ.get("OIDC_ISSUER"))
+    is_local = host in LOOPBACK and (public is None or public in LOOPBACK)
+    return is_local and not has_provider and environ.get("ENVIRONMENT") != "production"
 
 
 def _free_port_after(port: int) -> int:

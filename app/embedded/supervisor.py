@@ -16,7 +16,7 @@ from app.embedded.accounts import CannotStart
 from app.embedded.children import PRODUCT, Command, Program
 from app.embedded.house import House, open_house, why_not_writable
 from app.embedded.logtail import LogTail
-from app.embedded.options import LOOPBACK, Options, parse
+from app.embedded.options import Options, lets_choose_a_name, parse
 from app.embedded.processes import Child, last_lines
 from app.embedded.stores import Stores, open_stores
 
@@ -179,7 +179,7 @@ class Supervisor:
             "SANDBOX_URL": sandbox,
             "SANDBOX_PUBLIC_URL": sandbox,
         }
-        if self.options.host in LOOPBACK and not os.environ.get("AUTH0_DOMAIN"):
+        if lets_choose_a_name(self.options.host, os.environ):
             known["DEVELOPMENT_SIGN_IN"] = "true"
         given = {key: value for key, value in os.environ.items() if value and key != "OWNER_DATABASE_URL"}
         return {

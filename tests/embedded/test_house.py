@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.embedded.accounts import CannotStart
-from app.embedded.discover import find_services
 from app.embedded.house import open_house
 from app.embedded.logtail import LogTail
+from tests.embedded.discover import find_services
 
 
 def test_the_secret_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.embedded.discover import find_services
 from app.embedded.processes import is_running, wait_until
 from tests.embedded.conftest import Open
+from tests.embedded.discover import find_services
 from tests.embedded.running import House, plain_account
 
 pytestmark = pytest.mark.processes

@@ -115,7 +115,7 @@ class Servers:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(half_made))
             )
-            migrate(replace(test_settings(), **self.at(half_made), redis_url=self.redis_url))
+            migrate(replace(settings_for_tests(), **self.at(half_made), redis_url=self.redis_url))
             connection.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
                     sql.Identifier(half_made), sql.Identifier(self.template)
@@ -137,7 +137,7 @@ def _another(url: str, database: str) -> str:
     return f"{address.rpartition('/')[0]}/{database}" + (f"?{options}" if options else "")
 
 
-def test_settings() -> Settings:
+def settings_for_tests() -> Settings:
     """Return settings for tests, without addresses."""
     return Settings(
         environment="test",
@@ -147,9 +147,6 @@ def test_settings() -> Settings:
         log_level="WARNING",
         database_pool_size=4,
     )
-
-
-test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
 def migrate(settings: Settings) -> None:
@@ -225,7 +222,7 @@ def worker_number(worker_id: str) -> int:
 def settings(servers: Servers, worker_number: int, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of this worker: its own database and its own Redis database."""
     return replace(
-        test_settings(),
+        settings_for_tests(),
         **servers.clone(f"{servers.prefix}_{worker_number}"),
         redis_url=servers.redis_url_of(1 + 2 * worker_number),
         data_dir=tmp_path_factory.mktemp("data"),

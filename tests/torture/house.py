@@ -12,12 +12,12 @@ from redis import Redis
 
 from app.config import Settings
 from app.db import db
-from app.embedded.discover import find_services
 from app.embedded.processes import Child, last_lines, wait_until
 from app.factory import create_app
+from tests.embedded.discover import find_services
 from tests.support.machine import ROOT, answers, free_port
 from tests.support.own import as_environment
-from tests.support.stores import test_settings
+from tests.support.stores import settings_for_tests
 
 PATIENCE_SECONDS = 120.0
 
@@ -49,7 +49,7 @@ class House:
         """The settings of the running product."""
         found = find_services(self.data) or {}
         return replace(
-            test_settings(),
+            settings_for_tests(),
             environment="development",
             database_url=found["DATABASE_URL"],
             redis_url=found["REDIS_URL"],
@@ -140,7 +140,7 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
 def _environment() -> dict[str, str]:
     """Return an environment that names no stores of somebody else."""
-    environment = as_environment(test_settings())
+    environment = as_environment(settings_for_tests())
     mine = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATA_DIR", "PUBLIC_URL", "ENVIRONMENT")
     return {name: value for name, value in environment.items() if name not in mine} | _system()
 
