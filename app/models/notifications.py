@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, true
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -58,8 +58,8 @@ class NotificationRead(Base):
 
 
 class NotificationPreference(Identified, Base):
-    """Whether a customer, or a member of staff, wants one kind by mail. Without a row: customers do, staff
-    does not.
+    """Whether one kind is wanted: by mail, of a customer as a whole or of a member of staff, and in the
+    product, of any person. Without a row everybody sees it in the product, and customers get it by mail.
     """
 
     __tablename__ = "notification_preferences"
@@ -73,6 +73,7 @@ class NotificationPreference(Identified, Base):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     kind: Mapped[str]
     mail: Mapped[bool]
+    in_product: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     customer: Mapped[Customer | None] = relationship()
     user: Mapped[User | None] = relationship()

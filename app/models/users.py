@@ -28,6 +28,7 @@ class User(Identified, Timestamped, Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("(role = 'customer') = (customer_id IS NOT NULL)", name="customer_of_role"),
+        CheckConstraint("theme IN ('light', 'dark', 'system')", name="theme"),
         CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="subject_of_issuer"),
         UniqueConstraint("issuer", "subject"),
         Index("ix_users_customer_id", "customer_id"),
@@ -41,7 +42,10 @@ class User(Identified, Timestamped, Base):
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
     active: Mapped[bool] = mapped_column(default=True)
     timezone: Mapped[str] = mapped_column(default="Asia/Kolkata", info={"format": "timezone"})
-    locale: Mapped[str] = mapped_column(default="en")
+    locale: Mapped[str | None] = mapped_column(
+        info={"help": "The language of the pages: en, hi, id or ar; empty: as the browser asks."}
+    )
+    theme: Mapped[str | None] = mapped_column(info={"help": "light, dark or system."})
     issuer: Mapped[str | None] = mapped_column(
         info={"readonly": True, "help": "The identity provider that this person came from first."}
     )

@@ -2,7 +2,8 @@
 
 `notify` writes the notification in the caller's transaction and promises the mails; who gets one is decided
 when the promise is kept. A customer gets every kind by mail until somebody turns it off; staff get those that
-they asked for. What waits for a decision of staff is told to those who may decide, and to no customer.
+they asked for. In the product everybody sees what they did not turn off. What must reach people (`always`)
+cannot be turned off. What waits for a decision of staff is told to those who may decide, and to no customer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,19 +29,22 @@ TONES = ("alert", "warning", "action", "success")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind is called where people choose their mails; with `decides` it is told to those of the staff
-    who may write to that resource, without to the customer and all staff.
+    """What a kind is called where people choose; with `decides` it is told to those of the staff who may
+    write to that resource, without to the customer and all staff. `always`: nobody can turn it off in the
+    product, and no customer by mail.
     """
 
     title: str
     decides: str | None = None
+    always: bool = False
 
 
 KINDS = {
     "low_balance": Kind("The balance of a wallet is low"),
     "spending_cap": Kind("A spending cap is near or reached"),
     "payment_reminder": Kind("An invoice waits to be paid"),
-    "auto_top_up": Kind("An automatic top-up needs attention"),
+    "auto_top_up": Kind("A payment failed or needs you", always=True),
+    "security": Kind("Keys and sign-in: something about security changed", always=True),
     "approval": Kind("A request waits for a second person", decides="approvals"),
 }
 # What an answer made of somebody's notifications is made from, see `services.cache`.
@@ -171,26 +175,39 @@ def mark_read(user: Reader, ids: Iterable[UUID] | None, *, at: datetime) -> int:
 
 def preferences(owner: Customer | User) -> dict[str, bool]:
     """Return for every kind whether a customer or a member of staff gets it by mail."""
+    customer, kinds = isinstance(owner, Customer), _told_to(owner)
     chosen = select(NotificationPreference.kind, NotificationPreference.mail).where(_of(owner))
-    kinds = _told_to(owner)
-    return dict.fromkeys(kinds, isinstance(owner, Customer)) | {
-        kind: mail for kind, mail in db.session.execute(chosen) if kind in kinds
-    }
+    found = {kind: mail for kind, mail in db.session.execute(chosen) if kind in kinds}
+    return {name: found.get(name, customer) or (customer and kind.always) for name, kind in kinds.items()}
 
 
-def prefer(owner: Customer | User, kind: str, *, mail: bool) -> None:
-    """Set whether a customer or a member of staff gets a kind by mail.
+def shown(user: User) -> dict[str, bool]:
+    """Return for every kind whether a person sees it in the product."""
+    hidden = set(db.session.scalars(_hidden_from(user)))
+    return {name: name not in hidden for name in kinds_for(user.role)}
+
+
+def prefer(
+    owner: Customer | User, kind: str, *, mail: bool | None = None, in_product: bool | None = None
+) -> None:
+    """Set whether a kind is wanted by mail (of a customer as a whole, or of a member of staff) and whether a
+    person sees it in the product; None leaves it as it is.
 
     Raises:
-        Invalid: there is no such kind, or it is not for them.
+        Invalid: there is no such kind, it is not for them, or it cannot be turned off.
     """
-    kinds = _told_to(owner)
+    kinds, customer = _told_to(owner), isinstance(owner, Customer)
     if kind not in kinds:
         raise Invalid.at("/kind", f"Choose one of: {', '.join(kinds)}.", code="unknown_choice")
-    key = "customer_id" if isinstance(owner, Customer) else "user_id"
-    row = {"id": new_id(), key: owner.id, "kind": kind, "mail": mail}
+    if kinds[kind].always and (in_product is False or (customer and mail is False)):
+        raise Invalid.at("/kind", f"{kinds[kind].title}: this cannot be turned off.", code="always_on")
+    key = "customer_id" if customer else "user_id"
+    wanted = {"mail": mail, "in_product": in_product}
+    stated = {name: value for name, value in wanted.items() if value is not None}
+    row = {"id": new_id(), key: owner.id, "kind": kind, "mail": customer, **stated}
     made = insert(NotificationPreference).values(row)
-    db.session.execute(made.on_conflict_do_update(index_elements=[key, "kind"], set_={"mail": mail}))
+    db.session.execute(made.on_conflict_do_update(index_elements=[key, "kind"], set_=stated))
+    cache.changed([f"{MARK}-read:{owner.id}"])
 
 
 def _told_to(owner: Customer | User) -> dict[str, Kind]:
@@ -207,9 +224,17 @@ def _visible(user: Reader) -> ColumnElement[bool]:
     """Return what a person may see: staff what customers were told and what they decide on, a customer's
     person the customer's own.
     """
+    wanted = Notification.kind.not_in(_hidden_from(user))
     if user.role in STAFF:
-        return Notification.kind.in_(kinds_for(user.role))
-    return Notification.customer_id == user.customer_id
+        return Notification.kind.in_(kinds_for(user.role)) & wanted
+    return (Notification.customer_id == user.customer_id) & wanted
+
+
+def _hidden_from(user: Reader) -> Select[str]:
+    """Return the query for the kinds that a person turned off in the product."""
+    return select(NotificationPreference.kind).where(
+        NotificationPreference.user_id == user.id, ~NotificationPreference.in_product
+    )
 
 
 def _read_by(user: Reader) -> ColumnElement[bool]:
