@@ -49,6 +49,8 @@ TABLE: dict[str, dict[Role, frozenset[Verb]]] = {
     "dead_letters": {Role.finance_admin: WRITE, Role.support: READ},
     "users": {},
     "api_keys": {},
+    # What everybody chooses for themselves: language, theme, what they are told of.
+    "profile": {Role.finance_admin: WRITE, Role.support: WRITE, Role.customer: WRITE},
 }
 
 # What an API key's scope opens. `all` opens every one of these.
