@@ -104,6 +104,8 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     downloads: tuple[Download, ...] = ()
     parts: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
+    # The operations with inputs that are offered for many rows at once, with the same inputs for all.
+    bulk_inputs: tuple[str, ...] = ()
     form_columns: tuple[str, ...] = ()
     edit_columns: tuple[str, ...] = ()
     writes = Writes()

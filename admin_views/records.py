@@ -2,7 +2,7 @@
 cells in the list.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,17 @@ class Download:
 
 @dataclass(frozen=True)
 class Panel:
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A step that begins on another page: its words, address and icon, and the resource that it changes."""
+
+    label: str
+    url: str
+    icon: str = "arrow-right"
+    resource: str = ""
     """A `Related` with its rows, ready to show."""
 
     title: str
@@ -74,6 +85,7 @@ class RecordRoutes:
     related: tuple[Related, ...]
     downloads: tuple[Download, ...]
     inline: tuple[str, ...]
+    resource: str
     form_columns: tuple[str, ...]
     edit_columns: tuple[str, ...]
     writes: saving.Writes
@@ -167,6 +179,14 @@ class RecordRoutes:
         """Return the documents that a record has."""
         return [one for one in self.downloads if one.when(record)]
 
+    def links(self, record: Any) -> list[Link]:
+        """Return the steps that begin on other pages."""
+        return []
+
+    def offered_links(self, record: Base) -> list[Link]:
+        """Return those of the steps that the person may take."""
+        return [one for one in self.links(record) if may(one.resource or self.resource, Verb.write)]
+
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> Any:
         """Show an empty form; by POST, make the record."""
@@ -197,7 +217,14 @@ class RecordRoutes:
 
     def create_form(self, obj: Any = None) -> BaseForm:
         """Return the form for a new record."""
-        return self._form(request.form if request.method == "POST" else None, obj, self.form_columns)
+        given = request.form if request.method == "POST" else None
+        return self._form(given, obj, self.form_columns, self._chosen() if given is None else {})
+
+    def _chosen(self) -> dict[str, Base]:
+        """Return the records that the address of an empty form names: `?customer=…`."""
+        asked = {name: request.args.get(name, "") for name in self.form_columns if name in self.lookups}
+        found = {name: self.lookups[name].get_one(key) for name, key in asked.items() if key}
+        return {name: record for name, record in found.items() if record is not None}
 
     def edit_form(self, obj: Any = None) -> BaseForm:
         """Return the form for a record that is there."""
@@ -205,8 +232,12 @@ class RecordRoutes:
             request.form if request.method == "POST" else None, obj, self.edit_columns or self.form_columns
         )
 
-    def _form(self, given: Any, record: Any, names: tuple[str, ...]) -> BaseForm:
-        form: BaseForm = convert.form_class(self.model, names, self.lookups)(given, obj=record)
+    def _form(
+        self, given: Any, record: Any, names: tuple[str, ...], chosen: Mapping[str, Base] | None = None
+    ) -> BaseForm:
+        form: BaseForm = convert.form_class(self.model, names, self.lookups)(
+            given, obj=record, data=dict(chosen or {})
+        )
         return form
 
     @expose("/delete/", methods=("POST",))

@@ -1,19 +1,20 @@
 """Customers: making, changing and finding the legal persons that buy."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 
 from app.config import current_settings
-from app.db import db
+from app.db import db, lock
 from app.domain.errors import RuleBroken
 from app.domain.gstin import state_of, validate
 from app.domain.places import INDIA, check_state
-from app.errors import Conflict, NotFound
-from app.models import Customer
+from app.errors import Conflict, IllegalTransition, NotFound
+from app.models import Account, Customer
 from app.models.customers import CustomerStatus, TaxTreatment
 from app.permissions import Actor
 from app.services import audit, inputs
@@ -92,6 +93,73 @@ def update(customer: Customer, values: Mapping[str, Any], *, actor: Actor) -> Cu
         _flush(customer)
         summary = f"{customer.name} was changed"
         audit.record(actor, "customer.updated", customer, summary=summary, before=before, after=after)
+    return customer
+
+
+def suspend(customer: Customer, *, at: datetime, actor: Actor) -> Customer:
+    """Mark that no business is done with a customer for the time being.
+
+    Raises:
+        IllegalTransition: the customer is not active.
+    """
+    return _move(customer, CustomerStatus.active, CustomerStatus.suspended, at, actor)
+
+
+def resume(customer: Customer, *, at: datetime, actor: Actor) -> Customer:
+    """Mark that business is done with a suspended customer again.
+
+    Raises:
+        IllegalTransition: the customer is not suspended.
+    """
+    return _move(customer, CustomerStatus.suspended, CustomerStatus.active, at, actor)
+
+
+def _move(
+    customer: Customer, before: CustomerStatus, after: CustomerStatus, at: datetime, actor: Actor
+) -> Customer:
+    if customer.status is not before:
+        raise IllegalTransition(f"{customer.name} is {customer.status}, not {before}.")
+    customer.status = after
+    db.session.flush()
+    done = "suspended" if after is CustomerStatus.suspended else "resumed"
+    audit.record(
+        actor,
+        f"customer.{done}",
+        customer,
+        summary=f"{customer.name} was {done}",
+        at=at,
+        before={"status": before},
+        after={"status": after},
+    )
+    return customer
+
+
+def set_payment_terms(customer: Customer, *, days: int, at: datetime, actor: Actor) -> Customer:
+    """Give all accounts of a customer the same days to pay; invoices that are issued keep their due date.
+
+    Raises:
+        Invalid: it is not 0 to 365 days.
+        Conflict: the customer has no account.
+    """
+    with refusals():
+        days = inputs.whole(0, 365)(days, "/days")
+    found = db.session.scalars(select(Account.id).where(Account.customer_id == customer.id))
+    accounts = [account for account in lock(Account, list(found)) if account.payment_terms_days != days]
+    before = {account.name: account.payment_terms_days for account in accounts}
+    if not accounts and not db.session.scalar(select(exists().where(Account.customer_id == customer.id))):
+        raise Conflict(f"{customer.name} has no account yet.")
+    for account in accounts:
+        account.payment_terms_days = days
+    db.session.flush()
+    audit.record(
+        actor,
+        "customer.terms_set",
+        customer,
+        summary=f"{customer.name} has {days} days to pay",
+        at=at,
+        before={"payment_terms_days": before},
+        after={"payment_terms_days": dict.fromkeys(before, days)},
+    )
     return customer
 
 
