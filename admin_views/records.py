@@ -51,10 +51,6 @@ class Download:
     file_name: Callable[[Any], str]
     content_type: str
     when: Callable[[Any], bool] = lambda record: True
-
-
-@dataclass(frozen=True)
-class Panel:
     personal: bool = False
 
 
@@ -66,6 +62,10 @@ class Link:
     url: str
     icon: str = "arrow-right"
     resource: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
     """A `Related` with its rows, ready to show."""
 
     title: str
@@ -81,11 +81,11 @@ class RecordRoutes:
     """What `ModelScreen` knows about single records."""
 
     model: type[Base]
+    resource: str
     details: tuple[str, ...]
     related: tuple[Related, ...]
     downloads: tuple[Download, ...]
     inline: tuple[str, ...]
-    resource: str
     form_columns: tuple[str, ...]
     edit_columns: tuple[str, ...]
     writes: saving.Writes
@@ -175,10 +175,6 @@ class RecordRoutes:
                 )
         raise NotFound("There is no such document of this record.")
 
-    def offered_downloads(self, record: Base) -> list[Download]:
-        """Return the documents that a record has."""
-        return [one for one in self.downloads if one.when(record)]
-
     def links(self, record: Any) -> list[Link]:
         """Return the steps that begin on other pages."""
         return []
@@ -186,6 +182,10 @@ class RecordRoutes:
     def offered_links(self, record: Base) -> list[Link]:
         """Return those of the steps that the person may take."""
         return [one for one in self.links(record) if may(one.resource or self.resource, Verb.write)]
+
+    def offered_downloads(self, record: Base) -> list[Download]:
+        """Return the documents that a record has."""
+        return [one for one in self.downloads if one.when(record)]
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> Any:
