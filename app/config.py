@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import current_app
 
 from app.domain.buckets import read_limits
+from app.sign_in_settings import SignInSettings, is_loopback, problems_of
 
 MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 PART = re.compile(r"1|0(\.[0-9]{1,4})?")
@@ -32,7 +32,7 @@ class BadSettings(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(SignInSettings):
     """Everything that differs between two installations. `.env.example` has a line for each."""
 
     environment: str = "development"
@@ -46,7 +46,6 @@ class Settings:
     proxy_hops: int = 0
     rate_limits: str = ""
     cors_origins: tuple[str, ...] = ()
-    development_sign_in: bool = False
     log_level: str = "INFO"
     database_pool_size: int = 8
     database_pool_timeout_seconds: int = 2
@@ -77,9 +76,6 @@ class Settings:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_jwks_url: str = ""
-    auth0_domain: str = ""
-    auth0_client_id: str = ""
-    auth0_client_secret: str = ""
     stripe_secret_key: str = ""
     stripe_webhook_secret: str = ""
     stripe_api_url: str = ""
@@ -168,14 +164,13 @@ class Settings:
             problems.append(
                 f"REGISTRATION_CHOICE={self.registration_choice!r}: choose default or same_state_first."
             )
+        problems += problems_of(self, self.public_url, production=self.production)
         problems += self._problems_of_callers()
         problems += self._problems_of_wallets()
         problems += self._problems_of_einvoices()
         if self.production:
             if len(self.secret_key) < 32:
                 problems.append("SECRET_KEY is shorter than 32 characters.")
-            if self.development_sign_in:
-                problems.append("DEVELOPMENT_SIGN_IN must not be on in production.")
             if self.accept_test_gstins:
                 problems.append("ACCEPT_TEST_GSTINS must not be on in production.")
             if not self.public_url.startswith("https://"):
@@ -236,7 +231,7 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         """True when the public address is this machine only."""
-        return (urlsplit(self.public_url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
+        return is_loopback(self.public_url)
 
 
 def current_settings() -> Settings:

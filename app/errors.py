@@ -58,6 +58,18 @@ class Forbidden(DomainError):
     status = 403
 
 
+class StepUpRequired(Forbidden):
+    """This needs a fresh proof of who somebody is; `back` is the page to which they come back with it, '' for
+    the one that they asked for.
+    """
+
+    code = "step_up_required"
+
+    def __init__(self, back: str = "") -> None:
+        super().__init__("Sign in again for this: your last sign-in was too long ago. Then do it once more.")
+        self.back = back
+
+
 class NotFound(DomainError):
     """There is no such thing, or it is somebody else's: the two look the same."""
 

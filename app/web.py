@@ -17,7 +17,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import languages, templating
-from app.errors import DomainError
+from app.config import current_settings
+from app.errors import DomainError, StepUpRequired
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -29,7 +30,7 @@ csrf = CSRFProtect()
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "form-action 'self'{provider}; frame-ancestors 'none'"
 )
 JSON = "application/json"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -108,12 +109,18 @@ def _nonce() -> str:
     return str(g.csp_nonce)
 
 
+def _content_policy() -> str:
+    """Return the policy of a page. A form may lead to the identity provider: signing out ends there."""
+    origin = current_settings().issuer_origin
+    return CONTENT_POLICY.format(nonce=_nonce(), provider=origin and f" {origin}")
+
+
 def _secure(response: Response) -> Response:
     headers = response.headers
     present = {name.lower() for name, _ in headers}
     more = {**EVERYWHERE, "X-Request-Id": g.get("request_id", "")}
     if response.mimetype == "text/html":
-        more["Content-Security-Policy"] = CONTENT_POLICY.format(nonce=_nonce())
+        more["Content-Security-Policy"] = _content_policy()
         more["Cache-Control"] = "no-store"
     if request.is_secure:
         more["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
@@ -137,7 +144,15 @@ def is_local(target: str) -> bool:
 def _domain_error_page(error: DomainError) -> tuple[str, int] | BaseResponse:
     if error.status == 401:
         return redirect(url_for("auth.sign_in", next=request.full_path if request.method == "GET" else "/"))
+    if isinstance(error, StepUpRequired):
+        return redirect(url_for("auth.sign_in_again", next=error.back or _page_asked_for()), code=303)
     return render_template("error.html", status=error.status, message=error.message), error.status
+
+
+def _page_asked_for() -> str:
+    """Return the address of the page that a request is about: a form's, where it was sent from one."""
+    has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
+    return request.full_path if has_page else "/"
 
 
 def _http_error_page(error: HTTPException) -> tuple[str, int] | HTTPException:

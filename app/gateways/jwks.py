@@ -71,7 +71,13 @@ class IssuerKeys:
             self._asked_at = time.monotonic()
 
 
-def _fetch(url: str) -> dict[str, Any]:
+def read_document(url: str) -> dict[str, Any]:
+    """Return the JSON object that an issuer publishes at an address.
+
+    Raises:
+        requests.RequestException: it did not answer.
+        ValueError: the answer is no such document, is too large, or leads elsewhere.
+    """
     timeout = (CONNECT_SECONDS, READ_SECONDS)
     with requests.get(url, timeout=timeout, allow_redirects=False, stream=True) as response:
         if response.status_code != requests.codes.ok:
@@ -80,7 +86,13 @@ def _fetch(url: str) -> dict[str, Any]:
     if len(content) > LARGEST_ANSWER:
         raise ValueError("The issuer's answer is too large.")
     document = json.loads(content)
-    listed = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        raise ValueError("The issuer's answer is no document.")
+    return document
+
+
+def _fetch(url: str) -> dict[str, Any]:
+    listed = read_document(url).get("keys")
     if not isinstance(listed, list):
         raise ValueError("The issuer's answer is no JWKS.")
     return {one["kid"]: key for one in listed if _may_verify(one) and (key := _import(one)) is not None}

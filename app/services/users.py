@@ -110,7 +110,8 @@ def check_role(role: Role, customer: Customer | None) -> None:
     """Return if somebody can have a role and belong to a customer, or to none.
 
     Raises:
-        Invalid: the role is not a person's, or `customer` is missing for a customer's user or given for staff.
+        Invalid: the role is not a person's, or `customer` is missing for a customer's person or given for
+            staff.
     """
     if role not in PEOPLE:
         raise Invalid.at("/role", f"A person is one of: {', '.join(PEOPLE)}.")

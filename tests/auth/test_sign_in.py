@@ -125,7 +125,7 @@ def test_a_change_of_role_ends_the_session(client: FlaskClient) -> None:
         {"development_sign_in": False},
         {"environment": "production"},
         {"public_url": "https://billing.example.com"},
-        {"auth0_domain": "tenant.auth0.example"},
+        {"auth0_domain": "tenant.auth0.example", "auth0_client_id": "abc"},
     ],
 )
 def test_choosing_a_name_is_closed_unless_all_of_it_is_local(

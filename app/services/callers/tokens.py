@@ -38,7 +38,7 @@ def recognise(token: str, *, at: datetime) -> Actor | None:
         IssuerUnavailable: the issuer's keys could not be fetched.
     """
     settings = current_settings()
-    kid = _kid(token)
+    kid = kid_of(token)
     key = _issuer(settings.jwt_jwks_url).find(kid) if kid is not None else None
     if key is None:
         return None
@@ -54,7 +54,7 @@ def _issuer(url: str) -> IssuerKeys:
     return IssuerKeys(url)
 
 
-def _kid(token: str) -> str | None:
+def kid_of(token: str) -> str | None:
     """Return the key id that the header names, None for a header that is not to be trusted."""
     part = token.partition(".")[0]
     if len(token) > LONGEST_TOKEN or not token.isascii():
