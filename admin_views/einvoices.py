@@ -75,6 +75,7 @@ class EInvoiceScreen(ModelScreen):
             "inv01",
             "INV-01",
             load=lambda row: einvoices.export([row.invoice]),
+            personal=True,
             file_name=file_name,
             content_type="application/json",
         ),

@@ -18,6 +18,7 @@ from sqlalchemy import Boolean, Column, ColumnElement, DateTime, Enum, false, fu
 from sqlalchemy.orm import InstrumentedAttribute
 
 from admin_views.naming import column_of, is_time, label_of, local_key, relations
+from app import personal
 from app.db import Base
 from app.templating import current_zone, words
 
@@ -185,7 +186,8 @@ def _matches_one(model: type[Base], name: str, term: str) -> ColumnElement[bool]
         inner = _matches_one(target, f"={rest}" if exact else rest, term)
         return _attribute(model, first).in_(_ids(target, inner))
     attribute = _attribute(model, first)
-    if exact:
+    # Whoever may not read a column could spell it out by its prefixes: only all of it finds the row.
+    if exact or (personal.is_named(first) and personal.is_hidden()):
         return attribute == term
     return func.lower(attribute).startswith(term.lower(), autoescape=True)
 

@@ -20,8 +20,10 @@ from markupsafe import Markup, escape
 from admin_views.access import may
 from admin_views.filters import COUNTRIES
 from admin_views.keys import key_of
-from admin_views.naming import column_of, hint
+from admin_views.naming import column_of, hint, table_of
+from app import personal
 from app.db import Base
+from app.models import User
 from app.permissions import Verb
 from app.templating import (
     NOTHING,
@@ -85,13 +87,20 @@ def page_of(endpoint: str, key: str) -> str:
 
 def link(row: Base) -> Markup:
     """Return a record's label, linked to its page."""
-    found = address_of(row)
-    return escape(row) if found is None else LINK % (found, row)
+    found, label = address_of(row), label_of_row(row)
+    return escape(label) if found is None else LINK % (found, label)
+
+
+def label_of_row(row: Base) -> str:
+    """Return what a record is called; the people of a customer have their names to themselves."""
+    name = "full_name" if isinstance(row, User) and row.customer_id is not None else ""
+    label: str = personal.shown(name, str(row), of=row.__tablename__)
+    return label
 
 
 def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Markup:
     """Return the value of a column for a person: in a list briefly, on a page in full."""
-    value = resolve(row, path)
+    value = personal.shown(path, resolve(row, path), of=table_of(model, path))
     if value is None or value in ("", [], {}):
         return NOTHING
     if hint(model, path, "secret"):
@@ -160,9 +169,11 @@ def plain(row: Any, path: str) -> Any:
     """Return the value of a column for a file: numbers as numbers, instants in UTC, text that no spreadsheet
     runs as a formula.
     """
-    value = resolve(row, path)
+    value = personal.shown(path, resolve(row, path), of=table_of(type(row), path))
     if value is None:
         return ""
+    if isinstance(value, Base):
+        return harmless(label_of_row(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):

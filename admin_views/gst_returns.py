@@ -9,7 +9,7 @@ from flask_admin import BaseView, expose
 from sqlalchemy import select
 
 from admin_views.base import StaffView
-from app import clock
+from app import clock, personal
 from app.db import db
 from app.domain.numbering import ist_date
 from app.errors import DomainError, NotFound
@@ -30,6 +30,14 @@ class GstReturnsView(StaffView, BaseView):
         super().__init__(
             name="GST returns", category="Billing", endpoint="admin_gst_returns", url="gst-returns"
         )
+
+    def is_accessible(self) -> bool:
+        """Tell whether the person may open the page: every row of it names a customer's GSTIN."""
+        return super().is_accessible() and not personal.is_hidden()
+
+    def _handle_view(self, name: str, /, **values: Any) -> None:
+        super()._handle_view(name, **values)
+        personal.require("Returns")
 
     @expose("/")
     def index(self) -> Any:

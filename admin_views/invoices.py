@@ -14,6 +14,7 @@ from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
 from admin_views.rerating import ReratingRoutes
+from app import personal
 from app.domain.money import plain
 from app.domain.tds import SECTIONS, Law
 from app.models import DocumentMail, DunningNotice, EInvoice, Invoice, InvoiceLine, Payment
@@ -90,7 +91,7 @@ class InvoiceScreen(GenerateRoutes, StoryRoutes, LineRoutes, ReratingRoutes, Mai
         Download(
             "pdf",
             "PDF",
-            load=documents.load,
+            load=personal.document,
             file_name=documents.file_name,
             content_type="application/pdf",
             when=lambda invoice: invoice.number is not None,

@@ -18,7 +18,7 @@ from admin_views import formatters, keys, loading, paging
 from admin_views.filters import Filter, derive, matches
 from admin_views.lookups import Lookup
 from admin_views.naming import column_of, label_of, mapper_of
-from app import clock
+from app import clock, personal
 from app.db import Base, db
 from app.errors import NotFound
 
@@ -104,6 +104,8 @@ class ListRoutes:
 
     def is_orderable(self, name: str) -> bool:
         """Tell whether a list can be put in the order of this column."""
+        if personal.is_named(name) and personal.is_hidden():
+            return False
         column = column_of(self.model, name) if name in self.columns and "." not in name else None
         return column is not None and not self.big and not isinstance(column.type, loading.HEAVY)
 

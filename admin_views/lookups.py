@@ -12,6 +12,7 @@ from wtforms import Form, ValidationError, widgets
 
 from admin_views import keys, loading
 from admin_views.filters import matches
+from admin_views.formatters import label_of_row
 from admin_views.naming import mapper_of
 from app.db import Base, db
 from app.errors import NotFound
@@ -38,7 +39,7 @@ class Lookup(AjaxModelLoader):
 
     def format(self, model: Base | None) -> tuple[str, str] | None:
         """Return the id and the label of a record."""
-        return None if model is None else (keys.key_of(model), str(model))
+        return None if model is None else (keys.key_of(model), label_of_row(model))
 
     def get_one(self, pk: Any) -> Base | None:
         """Return the record with this id, None where there is none or the id is malformed."""

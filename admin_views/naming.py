@@ -87,6 +87,13 @@ def column_of(model: type[Base], path: str) -> Column[Any] | None:
 
 
 @cache
+def table_of(model: type[Base], path: str) -> str:
+    """Return the table that the end of a dotted path lies in, the model's own for what is no column."""
+    column = column_of(model, path)
+    return column.table.name if column is not None else model.__tablename__
+
+
+@cache
 def hint(model: type[Base], path: str, name: str) -> Any:
     """Return one hint of a column's `info`, or None. A Decimal property of a model with a currency is money
     in it.

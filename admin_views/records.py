@@ -18,6 +18,7 @@ from admin_views.access import may
 from admin_views.formatters import cell
 from admin_views.lookups import Lookup
 from admin_views.naming import local_key, mapper_of, noun_of, relations
+from app import personal
 from app.db import Base, db
 from app.errors import NotFound
 from app.models import AuditRecord
@@ -43,7 +44,10 @@ class Related:
 
 @dataclass(frozen=True)
 class Download:
-    """A document of a record: `load(record)` returns its bytes, `file_name(record)` how a person saves it."""
+    """A document of a record: `load(record)` returns its bytes, `file_name(record)` how a person saves it.
+
+    One that is `personal` names customers in full, and is not offered to those who do not see that.
+    """
 
     name: str
     label: str
@@ -185,7 +189,8 @@ class RecordRoutes:
 
     def offered_downloads(self, record: Base) -> list[Download]:
         """Return the documents that a record has."""
-        return [one for one in self.downloads if one.when(record)]
+        hidden = personal.is_hidden()
+        return [one for one in self.downloads if one.when(record) and not (one.personal and hidden)]
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> Any:

@@ -20,6 +20,7 @@ from admin_views.inbox import InboxView
 from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
 from admin_views.registry import SCREENS
+from app import personal
 from app.db import Base
 from app.registry import load_package
 
@@ -31,6 +32,7 @@ def init_app(app: Flask) -> None:
     A model that no file speaks of is shown read-only to super admins: no permission names it.
     """
     load_package(sys.modules["admin_views"])
+    app.jinja_env.filters["personal"] = lambda value, name="": personal.shown(name, value)
     if "babel" not in app.extensions:
         Babel(app)
     home = Dashboard()

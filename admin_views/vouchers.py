@@ -10,6 +10,7 @@ from admin_views.fields import DayField
 from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
+from app import personal
 from app.models import TdsReceivable, Voucher, VoucherAdjustment
 from app.models.tds import TdsStatus
 from app.permissions import Actor
@@ -52,7 +53,11 @@ class VoucherScreen(ModelScreen):
     empty = "A voucher is issued when taxed money comes for a wallet, or goes back."
     downloads = (
         Download(
-            "pdf", "PDF", load=documents.load, file_name=documents.file_name, content_type="application/pdf"
+            "pdf",
+            "PDF",
+            load=personal.document,
+            file_name=documents.file_name,
+            content_type="application/pdf",
         ),
     )
     related = (

@@ -53,6 +53,10 @@ TABLE: dict[str, dict[Role, frozenset[Verb]]] = {
     "profile": {Role.finance_admin: WRITE, Role.support: WRITE, Role.customer: WRITE},
 }
 
+# From whom personal data is hidden: `app.domain.masking` says what that is, `app.personal` applies it.
+# A service reads what its scopes say, and a customer the own data only.
+MASKED = frozenset({Role.support})
+
 # What an API key's scope opens. `all` opens every one of these.
 SCOPES: dict[str, tuple[str, Verb]] = {
     "events:write": ("events", Verb.write),
@@ -125,6 +129,11 @@ def allows(who: Actor | Role, resource: str, verb: Verb | str) -> bool:
     if role is Role.service:
         return not isinstance(who, Role) and _scopes_allow(who.scopes, resource, verb)
     return verb in TABLE.get(resource, {}).get(role, NONE)
+
+
+def sees_personal(role: Role | str) -> bool:
+    """Tell whether a role sees e-mail addresses, telephone numbers, addresses and tax numbers in full."""
+    return role not in MASKED
 
 
 def _scopes_allow(scopes: frozenset[str], resource: str, verb: Verb) -> bool:

@@ -71,6 +71,7 @@ class Redemption(Body):
 @endpoint("List coupons", query=Page, answers="coupon", many=True)
 def list_coupons(query: Page) -> Response:
     """The newest first."""
+    need_staff("Coupons")
     rows, cursor = paginate(select(Coupon), query, (Coupon.id,))
     return success([_coupon(row) for row in rows], next_cursor=cursor)
 
@@ -90,6 +91,7 @@ def make_coupon(body: NewCoupon) -> Response:
 @endpoint("Read a coupon", answers="coupon")
 def read_coupon(code: str) -> Response:
     """By its code, in capitals or not."""
+    need_staff("Coupons")
     return success(_coupon(coupons.get(code)))
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from app import clock
+from app import clock, personal
 from app.api.body import Body, Meta, Page
 from app.api.endpoint import endpoint
 from app.api.envelope import instant_text, paginate, related, resource, success
@@ -81,6 +81,7 @@ def download(invoice_id: UUID) -> Response:
     """The JSON that the portal is told, schema 1.1, also for documents that need no e-invoice: a file that
     the portal's own tools take. 409 for a draft."""
     need_staff(NOUN)
+    personal.require("Documents of the portal")
     row = _document(invoice_id)
     name = f"{row.number or 'draft'}.json".replace("/", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
@@ -94,6 +95,7 @@ def download_many(query: Days) -> Response:
     """An array of what the portal is told, for its bulk upload: the documents of these days that have an
     e-invoice or wait for it, the oldest first, at most 500."""
     need_staff(NOUN)
+    personal.require("Documents of the portal")
     rows = einvoices.documents_of(_day(query.first, "/first"), _day(query.last, "/last"))
     headers = {"Content-Disposition": 'attachment; filename="e-invoices.json"', "Cache-Control": "no-store"}
     return Response(einvoices.export(rows, many=True), 200, headers, mimetype=FILE)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from app import clock
+from app import clock, personal
 from app.api.body import Page
 from app.db import db
 from app.domain.errors import IllegalMove, RuleBroken
@@ -56,7 +56,7 @@ def success(data: Any, status: int = 200, next_cursor: str | None = None, **meta
     """
     if isinstance(data, list):
         meta["next_cursor"] = next_cursor
-    return answer({"status": "success", "data": data, "meta": _meta(meta)}, status)
+    return answer({"status": "success", "data": personal.answered(data), "meta": _meta(meta)}, status)
 
 
 def answer(document: dict[str, Any], status: int) -> Response:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
+from app import personal
 from app.api.body import Body, Meta
 from app.api.endpoint import endpoint
 from app.api.envelope import resource, success
@@ -41,6 +42,7 @@ def read_return(query: Asked) -> Response:
     and in rupees. `supplies` is their sum, less what credit notes took back.
     """
     need_staff(WHAT)
+    personal.require(WHAT)
     filing = _make(query)
     return success(resource("gst_return", f"{filing.gstin}:{filing.month}", gst_returns.as_json(filing)))
 
@@ -51,6 +53,7 @@ def read_return(query: Asked) -> Response:
 def read_csv(query: AskedCsv) -> Response:
     """Every section beneath its title, for a spreadsheet; nothing in it runs as a formula."""
     need_staff(WHAT)
+    personal.require(WHAT)
     if query.section is not None and query.section not in SECTIONS:
         raise Invalid.at("/section", f"Choose one of: {', '.join(SECTIONS)}.", code="unknown_choice")
     filing = _make(query)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app import clock
+from app import clock, personal
 from app.api import serializers
 from app.api.body import Body, Meta, Page, Text, check_year
 from app.api.endpoint import endpoint
@@ -23,7 +23,7 @@ from app.errors import Invalid, NotFound
 from app.models import Invoice, InvoiceLine
 from app.models.invoices import InvoiceStatus
 from app.permissions import Role
-from app.services import documents, invoices
+from app.services import invoices
 from app.services.charges import period_between
 
 blueprint = Blueprint("invoices", __name__)
@@ -124,7 +124,7 @@ def download(invoice_id: UUID) -> Response:
     """The PDF, the same bytes each time. 409 for a draft."""
     with transaction():
         row = _get(invoice_id)
-        content = documents.load(row)
+        content = personal.document(row)
         name = f"{row.number}.pdf".replace("/", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return Response(content, 200, headers, mimetype=PDF)

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response
 from sqlalchemy import Select, select
 
-from app import clock
+from app import clock, personal
 from app.api.body import Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
@@ -71,7 +71,7 @@ def download(voucher_id: UUID) -> Response:
     """The PDF, the same bytes each time."""
     with transaction():
         row = _get(voucher_id)
-        content, name = documents.load(row), documents.file_name(row)
+        content, name = personal.document(row), documents.file_name(row)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return Response(content, 200, headers, mimetype=PDF)
 

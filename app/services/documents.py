@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.config import current_settings
 from app.db import db
 from app.domain.invoicing import canonical_json
+from app.domain.masking import mask
 from app.domain.retention import kept_until
 from app.errors import Conflict, DomainError, NotFound
 from app.gateways.files import open_store
@@ -66,6 +67,16 @@ def load(document: Document) -> bytes:
     except NotFound:
         _save(stored.key, _content(document, _checked(document)), stored.retain_until)
         return store.load(stored.key, sha256=stored.sha256)
+
+
+def copy_without_personal_data(document: Document) -> bytes:
+    """Return the PDF of an issued document with its recipient's addresses and tax numbers masked, and without
+    the signed code of its registration, which names them too. It is stored nowhere.
+
+    Raises:
+        Conflict, DamagedSnapshot, CannotRender: as `render`.
+    """
+    return render_snapshot(mask("", _checked(document)))
 
 
 def render_snapshot(snapshot: Snapshot, **more: Any) -> bytes:

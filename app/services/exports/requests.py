@@ -16,7 +16,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.gateways.files import open_store
 from app.models import Customer, Export, Wallet
 from app.models.exports import ExportFormat, ExportStatus
-from app.permissions import Actor, Role, Verb, allows
+from app.permissions import Actor, Role, Verb, allows, sees_personal
 from app.queue import enqueue
 from app.services import audit
 from app.services.exports import lists, statements
@@ -68,7 +68,7 @@ def request(
 def visible(actor: Actor) -> Select[Any]:
     """Return the query of the exports that a caller may see: those of kinds the caller may read, a customer
     the own ones."""
-    readable = [name for name, kind in kinds.items() if allows(actor, kind.resource, Verb.read)]
+    readable = [name for name, kind in kinds.items() if _may_read(kind, actor)]
     query = select(Export).where(Export.kind.in_(readable))
     if actor.customer_id is not None:
         own = [name for name, kind in kinds.items() if kind.own]
@@ -145,10 +145,15 @@ def kind_of(name: str) -> ExportKind:
 
 def _check_reader(kind: ExportKind, actor: Actor) -> None:
     is_customer = actor.role is Role.customer
-    if actor.account_id is not None or not allows(actor, kind.resource, Verb.read):
+    if actor.account_id is not None or not _may_read(kind, actor):
         raise Forbidden(f"This caller may not export {kind.title.lower()}.")
     if is_customer and not kind.own:
         raise Forbidden(f"{kind.title} are for staff.")
+
+
+def _may_read(kind: ExportKind, actor: Actor) -> bool:
+    """Tell whether a caller may have such files: they hold personal data in full."""
+    return sees_personal(actor.role) and allows(actor, kind.resource, Verb.read)
 
 
 def _narrowed(scope: Scope, customer_id: UUID) -> Scope:
