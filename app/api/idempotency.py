@@ -14,7 +14,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from flask import Response, request
-from sqlalchemy import func, select
+from sqlalchemy import Table, text
+from sqlalchemy.exc import IntegrityError
 
 from app.api.body import read_raw
 from app.api.envelope import answer
@@ -26,6 +27,13 @@ from app.models import IdempotencyRecord
 View = TypeVar("View", bound=Callable[..., Response])
 
 LONGEST_KEY = 255
+RECORDS = cast(Table, IdempotencyRecord.__table__)
+KEEP = RECORDS.insert()
+# The answer that is kept, and whether nobody else is at it: one way to the database.
+LOOK = text(
+    "SELECT pg_try_advisory_xact_lock(:number) AS free, kept.request_sha256, kept.status, kept.answer"
+    " FROM (VALUES (1)) AS one LEFT JOIN idempotency_records AS kept ON caller = :caller AND key = :key"
+)
 
 
 def idempotent(view: View) -> View:
@@ -46,7 +54,17 @@ def idempotent(view: View) -> View:
             return in_transaction(lambda: view(*args, **kwargs))
         if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
             raise Invalid("Idempotency-Key must be 1 to 255 printable ASCII characters.")
-        return in_transaction(lambda: _once(key, lambda: view(*args, **kwargs)))
+
+        def call() -> Response:
+            return in_transaction(lambda: _once(key, lambda: view(*args, **kwargs)))
+
+        try:
+            return call()
+        except IntegrityError as error:
+            if getattr(getattr(error.orig, "diag", None), "table_name", None) != RECORDS.name:
+                raise
+            # The first call committed after our look for its answer and before our lock: now it is there.
+            return call()
 
     once.__idempotent__ = True  # type: ignore[attr-defined]
     return cast(View, once)
@@ -55,26 +73,19 @@ def idempotent(view: View) -> View:
 def _once(key: str, run: Callable[[], Response]) -> Response:
     actor = current_actor()
     caller = f"{actor.kind}:{actor.id}"
-    if not db.session.scalar(select(func.pg_try_advisory_xact_lock(_lock_number(caller, key)))):
+    number, digest = _lock_number(caller, key), _digest_request()
+    found = db.session.execute(LOOK, {"number": number, "caller": caller, "key": key}).one()
+    if not found.free:
         raise IdempotencyInProgress("The first call with this Idempotency-Key has not answered yet.")
-    digest = _digest_request()
-    record = db.session.get(IdempotencyRecord, (caller, key))
-    if record is not None:
-        if record.request_sha256 != digest:
+    if found.request_sha256 is not None:
+        if bytes(found.request_sha256) != digest:
             raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
-        stored = answer(record.answer or {}, record.status or 200)
+        stored = answer(found.answer or {}, found.status or 200)
         stored.headers["Idempotency-Replayed"] = "true"
         return stored
     response = run()
-    db.session.add(
-        IdempotencyRecord(
-            caller=caller,
-            key=key,
-            request_sha256=digest,
-            status=response.status_code,
-            answer=msgspec.json.decode(response.get_data()),
-        )
-    )
+    kept = {"caller": caller, "key": key, "request_sha256": digest, "status": response.status_code}
+    db.session.execute(KEEP, {**kept, "answer": msgspec.json.decode(response.get_data())})
     return response
 
 

@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.api.envelope import resource, success
-from app.api.idempotency import _lock_number, idempotent
+from app.api.idempotency import _digest_request, _lock_number, idempotent
 from app.config import Settings
-from app.db import transaction
+from app.db import db, transaction
 from app.errors import Conflict, IdempotencyInProgress, IdempotencyMismatch, Invalid
 from app.models import ApiKey, IdempotencyRecord
 from app.permissions import Actor
 from app.services import keys
 from tests.api.conftest import TEST
+from tests.support.own import OwnDatabase
 
 Call = Callable[..., Response]
 
@@ -108,3 +109,27 @@ def test_without_a_key_each_call_has_its_effect(call: Call, session: Session) ->
     call("five", None)
 
     assert effects(session) == 2
+
+
+def test_a_first_call_that_commits_unseen_still_gives_its_answer(own_database: OwnDatabase) -> None:
+    """Its record appears after the second call has looked for it: the effect is rolled back."""
+    with own_database.app() as app, psycopg.connect(app.extensions["settings"].database_url) as other:
+
+        @idempotent
+        def late(*, name: str) -> Response:
+            key, _ = keys.create(name, scopes=["all"], actor=TEST, at=clock.now())
+            other.execute(
+                "INSERT INTO idempotency_records (caller, key, request_sha256, status, answer)"
+                " VALUES (%s, 'k1', %s, 201, '{\"first\": true}') ON CONFLICT DO NOTHING",
+                (f"{TEST.kind}:{TEST.id}", _digest_request()),
+            )
+            other.commit()
+            return success(resource("api_key", key.id, {"name": name}), 201)
+
+        headers = {"Idempotency-Key": "k1"}
+        with app.test_request_context("/keys", method="POST", json={"name": "five"}, headers=headers):
+            g.actor = TEST
+            answered = late(name="five")
+        assert (answered.status_code, answered.json) == (201, {"first": True})
+        assert answered.headers["Idempotency-Replayed"] == "true"
+        assert effects(db.session()) == 0
