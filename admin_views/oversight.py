@@ -1,29 +1,8 @@
-"""What ops looks at: the audit trail, the jobs that ran, and the promises that wait."""
+"""What ops looks at besides the audit trail: the jobs that ran, and the promises that wait."""
 
 from admin_views.base import ModelScreen
 from admin_views.registry import screen
-from app.models import AuditRecord, JobRun, OutboxMessage
-
-
-@screen(
-    AuditRecord,
-    category="Operations",
-    resource="audit",
-    slug="audit",
-    title="Audit trail",
-    icon="shield-check",
-    place=1,
-)
-class AuditScreen(ModelScreen):
-    """Who changed what, when, from where, and how it was before."""
-
-    column_list = ("at", "summary", "actor", "role", "action", "resource_type", "ip")
-    labels = {"at": "When", "resource_type": "What"}
-    search = ("=resource_id", "=action")
-    filters = ("actor_kind", "role", "action", "resource_type", "at")
-    big = True
-    walk = ("at", "id")
-    intro = "Append-only: the database itself refuses to change or delete a record."
+from app.models import JobRun, OutboxMessage
 
 
 @screen(JobRun, category="Operations", title="Job runs", icon="clock", place=2)

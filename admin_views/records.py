@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, select
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin_views import convert, keys, loading, saving
+from admin_views import audit_diff, convert, keys, loading, saving
 from admin_views.access import may
 from admin_views.formatters import cell
 from admin_views.lookups import Lookup
@@ -131,6 +131,8 @@ class RecordRoutes:
             record=record,
             panels=[panel for one in self.related if (panel := self.panel(one, record))],
             history=self.history(record),
+            history_address=self.history_address(record),
+            changes_of=audit_diff.changes,
         )
 
     def panel(self, one: Related, record: Base) -> Panel | None:
@@ -166,6 +168,11 @@ class RecordRoutes:
         return list(
             db.session.scalars(query.order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(HISTORY))
         )
+
+    def history_address(self, record: Base) -> str:
+        """Return the list of everything that happened to a record."""
+        kind, key = type(record).__name__, audit.identity(record)
+        return audit_diff.trail_address(resource_type=kind, resource_id=key)
 
     @expose("/download/<document>/")
     def download_view(self, document: str) -> Response:

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import admin_views
 import app.models  # noqa: F401  (maps every table before the first query)
-from app import api, auth, cli, logs, portal, web
+from app import api, auth, cli, logs, portal, watching, web
 from app.config import Settings
 from app.db import db, psycopg_url
 
@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(application)
     Migrate(application, db, directory=str(web.ROOT / "migrations"))
     web.init_app(application)
+    watching.init_app(application)
     auth.init_app(application)
     api.init_app(application)
     portal.init_app(application)

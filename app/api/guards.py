@@ -48,9 +48,9 @@ def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             actor = authenticate()
             limits.spend(actor)
+            g.actor = actor
             if not allows(actor, resource, verb):
                 raise Forbidden(f"This caller may not {verb} {resource}.")
-            g.actor = actor
             return view(*args, **kwargs)
 
         guarded.__guard__ = (resource, verb)  # type: ignore[attr-defined]
@@ -104,11 +104,14 @@ def _by_bearer(secret: str) -> Actor | None:
     at, ip = clock.now(), request.remote_addr
     caller = bearers.remembered(secret)
     if caller is not None:
+        g.turned_away = caller.actor
         return caller.actor if caller.may_call(at=at, ip=ip) else None
     if tokens.is_token(secret):
         return tokens.recognise(secret, at=at)
     with transaction():
         caller = bearers.recognise(secret, at=at, ip=ip)
+        if caller is None:
+            g.turned_away = bearers.known(secret)
     return caller.actor if caller else None
 
 

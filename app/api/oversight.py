@@ -1,5 +1,6 @@
 """What staff look over by the API: the audit trail and the people who sign in."""
 
+from dataclasses import fields
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from app.api.serializers import need_staff
 from app.db import db
 from app.models import AuditRecord, User
 from app.permissions import Role
-from app.services import customers, users
+from app.services import audit_search, customers, users
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/api/v1/admin")
 
@@ -25,9 +26,14 @@ PEOPLE = "The people who sign in"
 class AuditQuery(Page):
     """Which records of the trail."""
 
+    actor: Annotated[Text | None, Meta(description="A name, e-mail address, key, job or id.")] = None
+    actor_kind: Annotated[Text | None, Meta(description="`user`, `api_key` or `system`.")] = None
+    role: Text | None = None
     resource_type: Annotated[Text | None, Meta(description="Such as `Invoice`.")] = None
     resource_id: Text | None = None
     action: Annotated[Text | None, Meta(description="Such as `wallet.credited`.")] = None
+    ip: Text | None = None
+    request_id: Annotated[Text | None, Meta(description="Everything that one request left.")] = None
     since: Annotated[Instant | None, Meta(description="From this instant on.")] = field(
         default=None, name="from"
     )
@@ -51,16 +57,10 @@ class NewUser(Body):
 def list_audit(query: AuditQuery) -> Response:
     """The newest first: who did what to which record, and how it was before (`from` ≤ at < `to`)."""
     need_staff("The audit trail")
-    chosen = select(AuditRecord)
-    for name in ("resource_type", "resource_id", "action"):
-        wanted = getattr(query, name)
-        if wanted is not None:
-            chosen = chosen.where(getattr(AuditRecord, name) == wanted)
-    if query.since is not None:
-        chosen = chosen.where(AuditRecord.at >= query.since)
-    if query.until is not None:
-        chosen = chosen.where(AuditRecord.at < query.until)
-    rows, cursor = paginate(chosen, query, (AuditRecord.at, AuditRecord.id))
+    asked = audit_search.Question(
+        **{one.name: getattr(query, one.name) for one in fields(audit_search.Question)}
+    )
+    rows, cursor = paginate(audit_search.find(asked), query, (AuditRecord.at, AuditRecord.id))
     return success([_record(row) for row in rows], next_cursor=cursor)
 
 
@@ -93,6 +93,7 @@ def _record(row: AuditRecord) -> dict[str, Any]:
     names = ("action", "actor_kind", "actor_id", "actor", "role", "ip", "request_id", "resource_type")
     more = ("resource_id", "summary", "before", "after")
     attributes = {"at": instant_text(row.at), **{name: getattr(row, name) for name in names + more}}
+    attributes["sha256"] = row.hash.hex()
     return resource("audit_record", row.id, attributes)
 
 

@@ -57,6 +57,8 @@ def _signed_by() -> Actor:
     signer = remembered or _load(claim.key_id)
     signed = signers.is_signed(signer, claim, text, at=at)
     allowed = signer is not None and signer.caller.may_call(at=at, ip=request.remote_addr)
+    if signer is not None:
+        g.turned_away = signer.caller.actor
     if signer is None or not (signed and allowed and claim.is_fresh(int(at.timestamp()))):
         raise Unauthorized(REFUSAL)
     if not nonces.use(claim):

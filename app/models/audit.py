@@ -52,8 +52,10 @@ class AuditRecord(Identified, Base):
 
 @event.listens_for(AuditRecord, "before_insert")
 def _hash_content(_mapper: Mapper[AuditRecord], _connection: Connection, record: AuditRecord) -> None:
-    record.id = record.id or new_id()
-    record.hash = content_hash({name: getattr(record, name) for name in (*FIELDS, *DOCUMENTS)})
+    told = {name: getattr(record, name) for name in (*FIELDS, *DOCUMENTS)}
+    if told["id"] is None:
+        record.id = told["id"] = new_id()
+    record.hash = content_hash(told)
 
 
 class AuditUnsealed(Base):

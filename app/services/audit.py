@@ -1,4 +1,7 @@
-"""The audit trail: every change leaves one record of who, what, when, from where, and how it was before."""
+"""The audit trail: every change leaves one record of who, what, when, from where, and how it was before.
+
+So do refused attempts and looks at what is sensitive (`app.watching` notes both).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -33,6 +36,22 @@ def record(
     """
     if subject in db.session.new:
         db.session.flush()
+    what = (type(subject).__name__, identity(subject))
+    return note(actor, action, *what, summary=summary, at=at, before=before, after=after)
+
+
+def note(
+    actor: Actor,
+    action: str,
+    resource_type: str,
+    resource_id: str,
+    *,
+    summary: str,
+    at: datetime | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> AuditRecord:
+    """Add a record about what is no row at hand, such as a refused address, and return it."""
     entry = AuditRecord(
         at=at or clock.now(),
         actor_kind=actor.kind,
@@ -42,8 +61,8 @@ def record(
         ip=actor.ip,
         request_id=actor.request_id,
         action=action,
-        resource_type=type(subject).__name__,
-        resource_id=identity(subject),
+        resource_type=resource_type,
+        resource_id=resource_id,
         summary=summary,
         before=_plain(before),
         after=_plain(after),

@@ -20,7 +20,7 @@ TABLES = text(
     "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE "
     "n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
 )
-SESSION_TABLES = {"audit_records", "users"}
+SESSION_TABLES = {"audit_records", "audit_unsealed", "users"}
 # What a person has read and wants by mail is their own: whoever may look may set it.
 OWN = ["/admin/inbox/mails", "/admin/inbox/read"]
 

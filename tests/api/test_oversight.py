@@ -21,6 +21,22 @@ def test_the_audit_trail_tells_who_did_what(session: Session, caller: Caller) ->
     assert caller.get("/admin/audit", action="customer.deleted").json["data"] == []
 
 
+def test_the_audit_trail_is_asked_like_its_screen(session: Session, caller: Caller) -> None:
+    headers = {"X_Request_Id": "from-crm"}
+    made = caller.post("/customers", {"name": "Asha Traders", "email": "a@asha.example.in"}, **headers).json
+    asked = [
+        {"request_id": "from-crm"},
+        {"actor": "test", "action": "customer.created", "ip": "127.0.0.1"},
+        {"actor_kind": "api_key", "role": "service", "resource_id": made["data"]["id"]},
+    ]
+    for query in asked:
+        (record,) = caller.get("/admin/audit", **query).json["data"]
+        told = record["attributes"]
+        assert (told["resource_id"], told["request_id"]) == (made["data"]["id"], "from-crm")
+        assert len(told["sha256"]) == 64
+    assert caller.get("/admin/audit", ip="10.0.0.1").json["data"] == []
+
+
 def test_the_audit_trail_has_pages(session: Session, caller: Caller) -> None:
     for _ in range(3):
         make.make_customer()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 from app.db import db
 from app.models import ApiKey, ApiKeySecret
 from app.models.users import KeyKind
+from app.permissions import Actor
 from app.services import key_secrets
 from app.services.callers.memory import Caller, Memory, note_use
 
@@ -39,6 +40,12 @@ def recognise(secret: str, *, at: datetime, ip: str | None) -> Caller | None:
         return None
     note_use(found.key_id, at)
     return caller
+
+
+def known(secret: str) -> Actor | None:
+    """Return whose secret it is, whether or not the key may still call: for the audit trail."""
+    found = find(secret)
+    return None if found is None else Caller.of(found.key).actor
 
 
 def find(secret: str) -> ApiKeySecret | None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Select, case, func, select
 
 from app.models import (
     Account,
+    AuditRecord,
+    AuditSeal,
     Customer,
     Invoice,
     Journal,
@@ -136,4 +138,34 @@ def ledger(scope: Scope) -> Select[*tuple[Any, ...]]:
         .join(Account.customer)
         .where(*scope.instants(Journal.created_at), *scope.whose(Customer.id))
         .order_by(Posting.id)
+    )
+
+
+@export_kind(
+    "audit",
+    "Audit trail",
+    resource="audit",
+    own=False,
+    headings=(
+        *("Sealed as", "At", "Who", "Kind of caller", "Caller's id", "Role", "IP", "Request", "Action"),
+        *("Record", "Record's id", "What happened", "Before", "After", "Content SHA-256", "Seal SHA-256"),
+        "Id",
+    ),
+)
+def audit_trail(scope: Scope) -> Select[*tuple[Any, ...]]:
+    """Every record with its seal, so that the chain can be followed in the file; those of a customer are what
+    happened to the customer's own row."""
+    about = AuditRecord.resource_type == "Customer"
+    whose = [about, AuditRecord.resource_id == str(scope.customer_id)] if scope.customer_id else []
+    return (
+        select(
+            *(AuditSeal.seq, AuditRecord.at, AuditRecord.actor, AuditRecord.actor_kind, AuditRecord.actor_id),
+            *(AuditRecord.role, AuditRecord.ip, AuditRecord.request_id, AuditRecord.action),
+            *(AuditRecord.resource_type, AuditRecord.resource_id, AuditRecord.summary, AuditRecord.before),
+            *(AuditRecord.after, func.encode(AuditRecord.hash, "hex"), func.encode(AuditSeal.hash, "hex")),
+            AuditRecord.id,
+        )
+        .outerjoin(AuditSeal, AuditSeal.record_id == AuditRecord.id)
+        .where(*scope.instants(AuditRecord.at), *whose)
+        .order_by(AuditRecord.at, AuditRecord.id)
     )
