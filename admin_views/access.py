@@ -4,7 +4,7 @@ passes.
 
 from flask_login import current_user
 
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, StepUpRequired, Unauthorized
 from app.permissions import STAFF, Actor, Role, Verb, allows
 
 
@@ -40,3 +40,14 @@ def require(resource: str, verb: Verb) -> None:
     current_actor()
     if not may(resource, verb):
         raise Forbidden("Your role does not allow this. Ask a super admin if you need it.")
+
+
+def require_recent_sign_in(back: str = "") -> None:
+    """Let pass whoever signed in a short while ago (STEP_UP_MINUTES); `back` is the page to come back to, by
+    default the one that was asked for.
+
+    Raises:
+        StepUpRequired: the sign-in is older.
+    """
+    if not current_user.signed_in_recently:
+        raise StepUpRequired(back)

@@ -123,6 +123,7 @@ class ApiKeyScreen(ModelScreen):
             run=make,
             icon="key",
             on_list=True,
+            needs_recent_sign_in=True,
             inputs={
                 "name": StringField(
                     "Name",
@@ -154,6 +155,7 @@ class ApiKeyScreen(ModelScreen):
             "Rotate",
             run=rotate,
             icon="rotate",
+            needs_recent_sign_in=True,
             when=is_active,
             confirm="The key gets a second secret. The one before works on, until the overlap ends.",
             inputs={
@@ -171,6 +173,7 @@ class ApiKeyScreen(ModelScreen):
             run=keys.revoke,
             icon="ban",
             danger=True,
+            needs_recent_sign_in=True,
             when=lambda key: key.revoked_at is None,
             confirm="The service that uses this key is refused within 5 seconds, for good.",
         ),

@@ -187,6 +187,7 @@ OPERATIONS = (
         run=credit,
         icon="receipt-refund",
         when=can_be_credited,
+        needs_recent_sign_in=True,
         explain=lambda invoice: _crediting(invoice) if invoice is not None else "",
         inputs={
             "amount": ExactField(label="Amount with tax", scale=4, description="Spread over all lines."),
@@ -203,6 +204,7 @@ OPERATIONS = (
         icon="file-off",
         danger=True,
         when=can_be_credited,
+        needs_recent_sign_in=True,
         confirm="A credit note takes back all that is left of it. The invoice itself stays as it is.",
         inputs={
             "rebill": BooleanField(

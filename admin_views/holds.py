@@ -141,6 +141,7 @@ WALLET_OPERATIONS = (
         when=is_active,
         inputs={"amount": AMOUNT, "reason": REASON, "reference": REFERENCE},
         explain=explain_refund,
+        needs_recent_sign_in=True,
     ),
     Operation(
         "freeze",

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms.fields.core import UnboundField
 
-from admin_views.access import current_actor
+from admin_views.access import current_actor, require_recent_sign_in
 from admin_views.keys import key_of
 from admin_views.lookups import Lookup, LookupField
 from admin_views.naming import noun_of
@@ -38,7 +38,7 @@ class Operation:
     tells whether it is on offer for a record; `on_list` acts on no record (`run(*, at, actor,
     **inputs)`) and stands above the list; `bulk` offers it for the selected rows too. `outcome` is what the
     notice says has happened: what jobs go on with is not done yet. `menu` keeps a rare one out of the row of
-    buttons, in the menu beside it.
+    buttons, in the menu beside it. `needs_recent_sign_in` asks who signed in long ago to do it again first.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Operation:
     menu: bool = False
     outcome: str = "done"
     initial: Callable[[Any], Mapping[str, Any]] = lambda record: {}
+    needs_recent_sign_in: bool = False
 
     def lookups(self) -> dict[str, Lookup]:
         """Return the look-ups of the inputs by name."""
@@ -111,14 +112,17 @@ class OperationRoutes:
             if one.bulk and not one.on_list and (not one.inputs or one.name in self.bulk_inputs)
         ]
 
-    def operation(self, name: str) -> Operation:
-        """Return the operation of that name.
+    def operation(self, name: str, back: str = "") -> Operation:
+        """Return the operation of that name; `back` is where to go on after a step-up.
 
         Raises:
             NotFound: this screen has none.
+            StepUpRequired: it needs a fresher sign-in.
         """
         for one in self.operations:
             if one.name == name:
+                if one.needs_recent_sign_in:
+                    require_recent_sign_in(back)
                 return one
         raise NotFound("There is no such operation here.")
 
@@ -173,7 +177,7 @@ class OperationRoutes:
 
         One that needs inputs asks for them first, once for all.
         """
-        chosen = self.operation(request.form.get("action", ""))
+        chosen = self.operation(request.form.get("action", ""), back=self.get_url(".index_view"))
         selected = request.form.getlist("rowid")
         if chosen not in self.bulk_operations():
             raise NotFound("This cannot be done to many at once.")

@@ -111,6 +111,7 @@ class PaymentScreen(ModelScreen):
             icon="receipt-refund",
             when=is_refundable,
             explain=effect,
+            needs_recent_sign_in=True,
             inputs={
                 "amount": ExactField(label="Amount", scale=4, validators=[InputRequired()]),
                 "target": SelectField("Where to", choices=TARGETS),

@@ -97,7 +97,7 @@ def list_notes_of_invoice(invoice_id: UUID, query: Page) -> Response:
 
 
 @blueprint.post("/invoices/<uuid:invoice_id>/credit-notes")
-@guard("billing", "write")
+@guard("billing", "write", needs_recent_sign_in=True)
 @idempotent
 @endpoint("Issue a credit note", body=NewNote, answers="credit_note", status=201)
 def issue_note(invoice_id: UUID, body: NewNote) -> Response:
@@ -118,7 +118,7 @@ def issue_note(invoice_id: UUID, body: NewNote) -> Response:
 
 
 @blueprint.post("/invoices/<uuid:invoice_id>/void")
-@guard("billing", "write")
+@guard("billing", "write", needs_recent_sign_in=True)
 @idempotent
 @endpoint("Cancel an invoice", body=Void, answers="credit_note", status=201)
 def void_invoice(invoice_id: UUID, body: Void) -> Response:

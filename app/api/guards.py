@@ -18,7 +18,7 @@ from app import clock
 from app.api import limits
 from app.api.signing import REFUSAL, signed_actor
 from app.db import db, transaction
-from app.errors import Forbidden, NotFound, Unauthorized
+from app.errors import Forbidden, NotFound, StepUpRequired, Unauthorized
 from app.models import Account
 from app.permissions import Actor, Verb, allows
 from app.services.addressing import by_reference
@@ -30,15 +30,17 @@ View = TypeVar("View", bound=Callable[..., Any])
 PUBLIC = "public"
 
 
-def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
+def guard(resource: str, verb: Verb | str, *, needs_recent_sign_in: bool = False) -> Callable[[View], View]:
     """Return a decorator that lets a view be called only by whoever may do `verb` to `resource`.
 
     The view finds the caller in `current_actor()`. Put it directly under the route. The mark `__guard__` is
-    what the architecture test looks for.
+    what the architecture test looks for. With `needs_recent_sign_in` a person who signed in long ago has to
+    do it again first; a key or a token proves itself by every call.
 
     Raises (when called):
         Unauthorized: nobody is known behind the request.
         Forbidden: somebody is, and may not.
+        StepUpRequired: a person may, after signing in again.
         RateLimited: they are, and have called too often.
     """
     verb = Verb(verb)
@@ -51,9 +53,12 @@ def guard(resource: str, verb: Verb | str) -> Callable[[View], View]:
             g.actor = actor
             if not allows(actor, resource, verb):
                 raise Forbidden(f"This caller may not {verb} {resource}.")
+            if needs_recent_sign_in and actor.kind == "user" and not current_user.signed_in_recently:
+                raise StepUpRequired
             return view(*args, **kwargs)
 
         guarded.__guard__ = (resource, verb)  # type: ignore[attr-defined]
+        guarded.__needs_recent_sign_in__ = needs_recent_sign_in  # type: ignore[attr-defined]
         return cast(View, guarded)
 
     return mark

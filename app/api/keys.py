@@ -57,7 +57,7 @@ def list_keys(query: Page) -> Response:
 
 
 @blueprint.post("")
-@guard("api_keys", "write")
+@guard("api_keys", "write", needs_recent_sign_in=True)
 @endpoint("Make an API key", body=NewKey, answers="api_key", status=201)
 def create_key(body: NewKey) -> Response:
     """The attribute `secret` of the answer is shown this once. A key gives no scope that it does not have."""
@@ -88,7 +88,7 @@ def show_key(key_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:key_id>/rotate")
-@guard("api_keys", "write")
+@guard("api_keys", "write", needs_recent_sign_in=True)
 @endpoint("Rotate an API key", body=Rotation, answers="api_key")
 def rotate_key(key_id: UUID, body: Rotation) -> Response:
     """Give the key a new secret, shown this once in the attribute `secret`. The one before works for
@@ -104,7 +104,7 @@ def rotate_key(key_id: UUID, body: Rotation) -> Response:
 
 
 @blueprint.post("/<uuid:key_id>/revoke")
-@guard("api_keys", "write")
+@guard("api_keys", "write", needs_recent_sign_in=True)
 @endpoint("Revoke an API key", answers="api_key")
 def revoke_key(key_id: UUID) -> Response:
     """End a key for good, in every process within five seconds."""

@@ -76,7 +76,7 @@ def read_refund(refund_id: UUID) -> Response:
 
 
 @blueprint.post("/payments/<uuid:payment_id>/refunds")
-@guard("payments", "write")
+@guard("payments", "write", needs_recent_sign_in=True)
 @idempotent
 @endpoint("Refund a payment", body=NewRefund, answers="refund", status=201)
 def refund_payment(payment_id: UUID, body: NewRefund) -> Response:

@@ -74,7 +74,7 @@ def transfer(wallet_id: UUID, body: NewTransfer) -> Response:
 
 
 @blueprint.post("/wallets/<uuid:wallet_id>/refunds")
-@guard("wallets", "write")
+@guard("wallets", "write", needs_recent_sign_in=True)
 @idempotent
 @endpoint("Refund unused money", body=NewRefund, answers="wallet_transaction", status=201, also=(202,))
 def refund(wallet_id: UUID, body: NewRefund) -> Response:

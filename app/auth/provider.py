@@ -47,11 +47,13 @@ def begin(next_page: str, *, again: str = "", fresh: bool = False) -> Response:
     """
     settings = current_settings()
     attempt = attempts.begin(next_page=next_page, again=again, at=clock.now())
-    asked: dict[str, str] = {"prompt": "login"} if again or fresh else {}
+    # With `max_age` a provider says when the person proved who they are, which it otherwise need not.
+    asked = {"max_age": str(int(session.ABSOLUTE.total_seconds()))}
     if again:
         asked["max_age"] = str(settings.step_up_minutes * 60)
-        if settings.oidc_mfa_acr:
-            asked["acr_values"] = " ".join(settings.oidc_mfa_acr)
+        asked |= {"acr_values": " ".join(settings.oidc_mfa_acr)} if settings.oidc_mfa_acr else {}
+    if again or fresh:
+        asked["prompt"] = "login"
     url = provider_of(settings).authorization_url(
         redirect_uri=_callback_of(settings),
         state=attempt.state,
@@ -162,7 +164,7 @@ def _recognise(identity: Identity, at: datetime) -> User:
     actor = actor.at(ip=request.remote_addr, request_id=g.get("request_id"))
     try:
         with transaction():
-            return identities.recognise(identity, at=at, actor=actor)
+            return identities.recognise(identity, actor=actor)
     except NotLetIn as refusal:
         log.warning("not let in", extra={"reason": refusal.reason, "subject": identity.subject})
         if refusal.user_id is not None:

@@ -1,7 +1,6 @@
 """People as an identity provider knows them, and which of ours they are."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -62,7 +61,7 @@ class NotLetIn(Forbidden):
         self.user_id: UUID | None = user.id if user is not None else None
 
 
-def recognise(identity: Identity, *, at: datetime, actor: Actor) -> User:
+def recognise(identity: Identity, *, actor: Actor) -> User:
     """Return the person that an identity is, as the provider describes them now.
 
     They are found by issuer and subject; the first time by the verified e-mail address of somebody who was
@@ -90,7 +89,7 @@ def recognise(identity: Identity, *, at: datetime, actor: Actor) -> User:
     elif (user.role, user.customer_id) != (role, owner.id if owner else None):
         users.assign(user, role=role, customer=owner, actor=actor)
     if user.subject is None:
-        _link(user, identity, at=at, actor=actor)
+        _link(user, identity, actor=actor)
     return user
 
 
@@ -123,13 +122,12 @@ def _owner(identity: Identity, role: Role, user: User | None) -> Customer | None
     return user.customer
 
 
-def _link(user: User, identity: Identity, *, at: datetime, actor: Actor) -> None:
+def _link(user: User, identity: Identity, *, actor: Actor) -> None:
     user.issuer, user.subject = identity.issuer, identity.subject
     audit.record(
         actor,
         "user.linked",
         user,
         summary=f"{user.email} signs in by {identity.issuer}",
-        at=at,
         after={"issuer": identity.issuer, "subject": identity.subject},
     )
