@@ -21,7 +21,7 @@ def files(app, tmp_path):
 def test_the_mail_is_shown_as_it_is_sent(at_desk):
     invoice = make_issued_invoice()
     invoice.customer.billing_emails = ["cfo@kirana.example"]
-    page = at_desk(Role.support).text(f"/admin/invoices/mail/?id={invoice.id}")
+    page = at_desk(Role.finance_admin).text(f"/admin/invoices/mail/?id={invoice.id}")
     assert "Tax Invoice OT29/26-27/00042: ₹620.00" in page
     assert invoice.customer.email in page
     assert "cfo@kirana.example" in page

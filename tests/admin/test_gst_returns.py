@@ -53,9 +53,10 @@ def test_without_a_registration_the_page_says_what_to_do(desk: Person) -> None:
     assert "No registration is entered" in desk.text("/admin/gst-returns/")
 
 
-def test_support_reads_returns_and_enters_no_rates(at_desk: Desk, seller: SellerRegistration) -> None:
+def test_support_sees_no_returns_and_enters_no_rates(at_desk: Desk, seller: SellerRegistration) -> None:
     support = at_desk(Role.support)
-    assert support.get("/admin/gst-returns/?month=2026-11").status_code == 200
+    assert support.get("/admin/gst-returns/?month=2026-11").status_code == 403
+    assert "/admin/gst-returns/" not in support.text("/admin/")
     assert support.get("/admin/exchange-rates/new/").status_code == 403
 
 

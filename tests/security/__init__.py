@@ -1,0 +1,1 @@
+"""Who may do what: the whole matrix, what stays hidden, and what is refused."""
