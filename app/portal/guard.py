@@ -20,6 +20,9 @@ NAVIGATION = (
     ("portal.list_invoices", "Invoices", "file-invoice"),
     ("portal.usage", "Usage", "chart-bar"),
     ("portal.list_wallets", "Wallet", "wallet"),
+    ("portal.list_vouchers", "Vouchers", "receipt"),
+    ("portal.list_keys", "API keys", "key"),
+    ("portal.show_profile", "Profile", "building"),
 )
 
 

@@ -16,7 +16,9 @@ from app.services.explanations import read_bucket, read_day
 def list_invoices() -> str:
     """Show the issued invoices, the newest first."""
     after = request.args.get("after", type=UUID)
-    return render_template("portal/invoices.html", page=own.invoices(own_id(), after=after), own=own)
+    page = own.invoices(own_id(), after=after)
+    currencies = sorted({invoice.currency for invoice in page.rows})
+    return render_template("portal/invoices.html", page=page, own=own, currencies=currencies)
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>")

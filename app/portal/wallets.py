@@ -36,7 +36,7 @@ def show_wallet(wallet_id: UUID) -> str:
     page = own.transactions(wallet, after=request.args.get("after", type=UUID))
     live = grants.live(wallet, clock.now())
     parts = wallet_history.explain(wallet, page.rows)
-    return render_template("portal/wallet.html", wallet=wallet, page=page, parts=parts, own=own, grants=live)
+    return render_template("portal/wallet.html", wallet=wallet, page=page, moved=parts, own=own, grants=live)
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/top-up")

@@ -52,6 +52,10 @@ READERS: dict[str, inputs.Reader] = {
     "extra": inputs.an_object,
 }
 
+# A customer keeps the contacts up to date; what documents and taxes hang on is for staff.
+OWN_TO_CHANGE = frozenset(
+    {"email", "billing_emails", "phone", "address_line1", "address_line2", "city", "postal_code"}
+)
 TAX_IDENTITY = ("gstin", "state_code", "country", "tax_treatment", "exempt_reason", "reverse_charge")
 
 

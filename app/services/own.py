@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from app.db import db
 from app.domain.periods import ONE_DAY, local_date
 from app.errors import NotFound
-from app.models import Account, Invoice, Payment, Wallet, WalletTransaction
+from app.models import Account, Invoice, Payment, Voucher, Wallet, WalletTransaction
 from app.models.invoices import InvoiceKind, InvoiceStatus
 
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
@@ -124,6 +124,25 @@ def get_payment(customer_id: UUID, payment_id: UUID) -> Payment:
     """
     query = select(Payment).join(Payment.account).options(contains_eager(Payment.account))
     return _one(query.where(_own(customer_id), Payment.id == payment_id), "payment")
+
+
+def vouchers(customer_id: UUID, *, after: UUID | None = None) -> Page[Voucher]:
+    """Return a page of the customer's vouchers, the newest first."""
+    query = select(Voucher).where(Voucher.customer_id == customer_id)
+    if after is not None:
+        query = query.where(Voucher.id < after)
+    return _page(query.order_by(Voucher.id.desc()))
+
+
+def get_voucher(customer_id: UUID, voucher_id: UUID) -> Voucher:
+    """Return one of the customer's vouchers.
+
+    Raises:
+        NotFound: there is none with this id, or it is somebody else's.
+    """
+    return _one(
+        select(Voucher).where(Voucher.customer_id == customer_id, Voucher.id == voucher_id), "voucher"
+    )
 
 
 def alerts(

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app.models import User
 from app.permissions import Role
-from app.services import notifications, wallets
+from app.services import wallets
 from tests.auth.people import csrf_token, make_user, sign_in
 from tests.factories import ACTOR, make_wallet
 from tests.services.metered import NOON
@@ -34,19 +32,6 @@ def test_the_bell_counts_and_leads_to_the_list(client: FlaskClient, rohit: User)
     assert "/admin/wallets/details/?id=" in page
     assert client.post(f"{PAGE}read", data={"csrf_token": csrf_token(client)}).status_code == 303
     assert 'href="/admin/inbox/" aria-label="Notifications"' in client.get("/admin/").text
-
-
-def test_mails_are_a_choice_of_each_person(client: FlaskClient, session: Session, rohit: User) -> None:
-    data = {"csrf_token": csrf_token(client), "mail": ["low_balance"]}
-    assert client.post(f"{PAGE}mails", data=data).status_code == 303
-    person = session.scalars(select(User).where(User.email == "rohit@example.com")).one()
-    chosen = {
-        "low_balance": True,
-        "spending_cap": False,
-        "payment_reminder": False,
-        "auto_top_up": False,
-    }
-    assert notifications.preferences(person) == chosen
 
 
 def test_a_customer_has_no_place_here(client: FlaskClient) -> None:

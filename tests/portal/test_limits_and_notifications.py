@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from app.models import Notification, NotificationRead, Wallet
-from app.services import notifications, wallets
+from app.services import wallets
 from tests.auth.people import csrf_token
 from tests.factories import ACTOR
 from tests.portal.world import World, make_world
@@ -57,16 +57,6 @@ def test_what_others_were_told_is_neither_shown_nor_read(
     post(client, "/portal/notifications/read", id=foreign[0])
     read = select(func.count()).where(NotificationRead.notification_id.in_(foreign))
     assert session.scalar(read) == 0
-
-
-def test_mails_are_chosen_by_kind(client: FlaskClient, world: World) -> None:
-    post(client, "/portal/notifications/mails", mail=["spending_cap"])
-    assert notifications.preferences(world.own.customer) == {
-        "low_balance": False,
-        "spending_cap": True,
-        "payment_reminder": False,
-        "auto_top_up": False,
-    }
 
 
 def test_limits_are_set_and_taken_away(client: FlaskClient, session: Session, world: World) -> None:

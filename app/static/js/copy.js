@@ -10,12 +10,13 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const field = document.getElementById(button.dataset.copy);
   const word = button.querySelector("span");
+  const before = word.textContent;
   field.select();
   try {
     await navigator.clipboard.writeText(field.value);
-    word.textContent = "Copied";
+    word.textContent = button.dataset.copied || "Copied";
   } catch {
-    word.textContent = "Press Ctrl+C";
+    word.textContent = "Ctrl+C";
   }
-  window.setTimeout(() => { word.textContent = "Copy"; }, TOLD_MILLISECONDS);
+  window.setTimeout(() => { word.textContent = before; }, TOLD_MILLISECONDS);
 });
