@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement
 
 from admin_views import formatters, loading
-from admin_views.access import may, require
+from admin_views.access import may, require, require_recent_sign_in
 from admin_views.filters import Filter
 from admin_views.keys import key_columns, key_of
 from admin_views.listing import ListRoutes, derive_all
@@ -57,6 +57,9 @@ class StaffView:
     endpoint: str
     in_sidebar = True
 
+    # The views that ask who signed in long ago to do it again first.
+    needs_recent_sign_in: ClassVar[frozenset[str]] = frozenset()
+
     def is_accessible(self) -> bool:
         """Tell whether the person who is looking may open this page."""
         return may(self.resource, Verb.read)
@@ -65,6 +68,8 @@ class StaffView:
         require(self.resource, Verb.read if name in READING else Verb.write)
         if not getattr(self, FLAGS.get(name, ""), True):
             raise NotFound("There is no form for this: it changes through its operations only.")
+        if name in self.needs_recent_sign_in:
+            require_recent_sign_in()
 
     def _run_view(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return fn(self, *args, **kwargs)

@@ -21,6 +21,7 @@ from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
 from admin_views.preferences import PreferencesView
 from admin_views.registry import SCREENS
+from app import personal
 from app.db import Base
 from app.registry import load_package
 
@@ -32,6 +33,7 @@ def init_app(app: Flask) -> None:
     A model that no file speaks of is shown read-only to super admins: no permission names it.
     """
     load_package(sys.modules["admin_views"])
+    app.jinja_env.filters["personal"] = lambda value, name="": personal.shown(name, value)
     if "babel" not in app.extensions:
         Babel(app)
     home = Dashboard()
