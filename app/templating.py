@@ -35,9 +35,10 @@ MONEY, NUMBER = Markup('<span class="%s">%s</span>'), Markup('<span class="numbe
 INSTANT = Markup('<time datetime="%s" title="%s UTC">%s</time>')
 DAY = Markup('<time datetime="%s">%s</time>')
 QUANTITIES = "en_IN"
-NOTHING = Markup(
-    '<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">none</span></span>'
+DASH = Markup(
+    '<span class="nothing"><span aria-hidden="true">–</span><span class="visually-hidden">%s</span></span>'
 )
+NOTHING = DASH % "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,18 @@ class Page:
         return languages.direction_of(self.language)
 
 
+class Nothing:
+    """`{{ nothing }}`: the dash where a value is missing, with its word in the language of the page."""
+
+    def __html__(self) -> str:
+        return nothing()
+
+
+def nothing() -> Markup:
+    """Return the dash where a value is missing."""
+    return DASH % languages.translated("none")
+
+
 def init_app(app: Flask) -> None:
     """Give the application's templates their filters, tests and globals."""
     app.jinja_env.filters.update(
@@ -109,7 +122,7 @@ def init_app(app: Flask) -> None:
         month=month,
         words=words,
     )
-    app.jinja_env.globals.update(status_look=status_look, nothing=NOTHING, icon_address=icon_address)
+    app.jinja_env.globals.update(status_look=status_look, nothing=Nothing(), icon_address=icon_address)
     app.context_processor(lambda: {"ui": current_page()})
 
 
@@ -164,7 +177,7 @@ def words(name: object) -> str:
 def money(amount: Decimal | int | str | None, currency: str) -> Markup:
     """Return an amount with its currency; negative ones keep their sign and are marked for the eye too."""
     if amount is None:
-        return NOTHING
+        return nothing()
     style = "money money-negative" if Decimal(amount) < 0 else "money"
     return MONEY % (style, format_money(amount, currency, languages.number_locale()))
 
@@ -172,26 +185,26 @@ def money(amount: Decimal | int | str | None, currency: str) -> Markup:
 def unit_price(amount: Decimal | int | str | None, currency: str) -> Markup:
     """Return a price per unit with every decimal it has."""
     if amount is None:
-        return NOTHING
+        return nothing()
     return MONEY % ("money", format_unit_price(amount, currency, languages.number_locale()))
 
 
 def quantity(amount: Decimal | int | str | None) -> Markup:
     """Return a quantity with its grouping."""
     locale = languages.number_locale() or QUANTITIES
-    return NOTHING if amount is None else NUMBER % format_quantity(amount, locale)
+    return nothing() if amount is None else NUMBER % format_quantity(amount, locale)
 
 
 def percent(rate: Decimal | int | str | None) -> Markup:
     """Return a rate given in percent."""
     locale = languages.number_locale() or QUANTITIES
-    return NOTHING if rate is None else NUMBER % format_percent(rate, locale)
+    return nothing() if rate is None else NUMBER % format_percent(rate, locale)
 
 
 def instant(at: datetime | None, zone: str | None = None) -> Markup:
     """Return an instant in the reader's zone, the exact instant in UTC on hover."""
     if at is None:
-        return NOTHING
+        return nothing()
     exact = at.astimezone(UTC)
     shown = format_instant(at, zone or current_zone(), languages.current_language())
     return INSTANT % (exact.isoformat(), f"{exact:%Y-%m-%d %H:%M:%S.%f}", shown)
@@ -199,7 +212,7 @@ def instant(at: datetime | None, zone: str | None = None) -> Markup:
 
 def day(on: date | None) -> Markup:
     """Return a calendar date."""
-    return NOTHING if on is None else DAY % (on.isoformat(), format_date(on, languages.current_language()))
+    return nothing() if on is None else DAY % (on.isoformat(), format_date(on, languages.current_language()))
 
 
 def month(of: date) -> str:

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import archives, imports, keys, people, rerating, seed, verify
+from app.cli import archives, imports, keys, languages, people, rerating, seed, verify
 
 COMMANDS = (
     seed.seed,
@@ -12,6 +12,7 @@ COMMANDS = (
     archives.archive,
     people.create_user,
     keys.api_key,
+    languages.catalogues,
 )
 
 

@@ -23,6 +23,7 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 WIDTH = 110
 # What services say in a word and templates show by the filter `translated`.
 SAID = (
+    "none",
     "is overdue",
     "is due soon",
     "was issued",
@@ -70,9 +71,9 @@ SAID = (
 )
 
 
-@click.command()
+@click.command("languages")
 @with_appcontext
-def languages_command() -> None:
+def catalogues() -> None:
     """Add new messages to every catalogue and take out those that nobody says any more."""
     source = messages(current_app._get_current_object())  # type: ignore[attr-defined]
     for language in languages.TONGUES:
