@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 from flask_admin import expose
@@ -24,6 +25,8 @@ from app.errors import NotFound
 
 PAGE_SIZE = 50
 EXPORT_LIMIT = 10_000
+# What needs no escape in a query string.
+SAFE = "!$'()*,/:;?@"
 PAGING = ("page", "after", "before")
 
 
@@ -123,9 +126,9 @@ class ListRoutes:
     def list_address(self, **changes: Any) -> str:
         """Return the address of this list with some arguments changed; None takes one away."""
         wanted = {**request.args.to_dict(), **changes}
-        return self.get_url(
-            ".index_view", **{name: value for name, value in wanted.items() if value not in (None, "")}
-        )
+        given = {name: value for name, value in wanted.items() if value not in (None, "")}
+        # Not by `url_for`, to which a forged argument such as `_external` would be its own.
+        return self.get_url(".index_view") + (f"?{urlencode(given, safe=SAFE)}" if given else "")
 
     def order_address(self, name: str) -> str:
         """Return the address that puts the list in the order of a column, turning it where it already is."""

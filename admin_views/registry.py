@@ -15,16 +15,16 @@ S = TypeVar("S", bound=type)
 
 SCREENS: Registry[Any] = Registry("screen")
 
-# The headings of the sidebar in their order, and the resource of `app.permissions` that guards them unless a
-# screen names another.
+# The headings of the sidebar, what is opened most often first, and the resource of `app.permissions` that
+# guards them unless a screen names another.
 CATEGORIES = {
     "Customers": "customers",
-    "Catalog": "catalog",
-    "Usage": "usage",
     "Billing": "billing",
     "Wallets": "wallets",
-    "Settings": "settings",
+    "Usage": "usage",
+    "Catalog": "catalog",
     "Operations": "operations",
+    "Settings": "settings",
     "Other data": "",
 }
 

@@ -21,6 +21,8 @@ from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
 from admin_views.preferences import PreferencesView
 from admin_views.registry import SCREENS
+from admin_views.saved_filters import FiltersView
+from admin_views.search import SearchView
 from app import personal
 from app.db import Base
 from app.registry import load_package
@@ -51,7 +53,7 @@ def init_app(app: Flask) -> None:
         GstReturnsView(),
         PreferencesView(),
     )
-    admin.add_views(*pages)
+    admin.add_views(*pages, SearchView(), FiltersView())
     app.extensions["admin_pages"] = [home, *pages]
     for model in showable():
         cls = SCREENS.get(model.__name__) or unspoken(model)

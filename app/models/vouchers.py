@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -47,7 +47,8 @@ class Voucher(Identified, Base):
         Index("ix_vouchers_payment_id", "payment_id"),
         Index("ix_vouchers_receipt_id", "receipt_id"),
         Index("ix_vouchers_issued_on", "issued_on"),
-        Index("ix_vouchers_number", "number"),
+        Index("ix_vouchers_created_at", "created_at"),
+        Index("ix_vouchers_number_prefix", text("number text_pattern_ops")),
     )
 
     kind: Mapped[VoucherKind]

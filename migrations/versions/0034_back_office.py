@@ -16,7 +16,7 @@ SEARCHED = (
     ("customers", "ix_customers_gstin", ["gstin"]),
     ("payments", "ix_payments_gateway_ref", ["gateway_ref"]),
     ("payments", "ix_payments_gateway_payment_ref", ["gateway_payment_ref"]),
-    ("vouchers", "ix_vouchers_number", ["number"]),
+    ("vouchers", "ix_vouchers_number_prefix", [sa.text("number text_pattern_ops")]),
 )
 
 

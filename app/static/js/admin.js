@@ -3,6 +3,8 @@ import "./lookup.js";
 import "./selection.js";
 import "./inline.js";
 import "./inline_list.js";
+import "./search.js";
+import "./saved_filters.js";
 import "./shortcuts.js";
 import "./copy.js";
 import "./unsaved.js";

@@ -1,11 +1,20 @@
-/* A form with data-warn-unsaved asks before its changes are lost. */
-let changed = false;
+/* Whoever leaves a form that was changed is asked first. Forms that only search or select rows are left out. */
+const dirty = new Set();
 
-for (const form of document.querySelectorAll("form[data-warn-unsaved]")) {
-  form.addEventListener("input", () => { changed = true; });
-  form.addEventListener("submit", () => { changed = false; });
-}
+const counts = (form) => form instanceof HTMLFormElement && form.method === "post" && form.id !== "bulk";
+
+document.addEventListener("input", (event) => {
+  const { form } = event.target;
+  if (counts(form) && event.target.type !== "hidden") dirty.add(form);
+});
+
+/* On the window, so that a form which waits for its confirmation (js/confirm.js) is still counted. */
+window.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) dirty.clear();
+});
+
+document.addEventListener("reset", (event) => dirty.delete(event.target));
 
 window.addEventListener("beforeunload", (event) => {
-  if (changed) event.preventDefault();
+  if ([...dirty].some((form) => form.isConnected)) event.preventDefault();
 });
