@@ -1,4 +1,4 @@
-"""Billing runs: one pass over accounts for one month, each account in a transaction of its own.
+"""Billing runs: one pass over accounts for one month, some accounts in each transaction.
 
 A run is its rows: `prepare` writes one item per account that may owe, `work` does what is pending. So a
 killed run is resumed by starting it again, two at once share the work, and doing it twice changes nothing.
@@ -6,9 +6,9 @@ A dry run is the same, but only its own rows are written (`billing_trials`).
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -17,42 +17,32 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import joinedload
 
-from app.config import current_settings
 from app.db import db, in_transaction
 from app.errors import DomainError
 from app.failpoints import reach
 from app.ids import new_id
 from app.models import Account, BillingRun, BillingRunItem, PricePlan
 from app.models.billing_runs import ItemStatus, RunStatus
-from app.models.invoices import InvoiceOrigin
 from app.permissions import Actor
 from app.services import audit, billing_candidates, billing_trials, metering
+from app.services.billing_batches import TROUBLE, BilledAlready, bill
 from app.services.billing_candidates import Scope
 from app.services.billing_runs import get
 from app.services.billing_steps import (
     Step,
     check_ended,
-    claim,
-    month_of,
-    note,
     note_billed,
     note_failure,
-    previous_total,
-    step_of,
 )
-from app.services.drafting import assemble
-from app.services.issuing import issue_new
 from app.services.price_book import PriceBook
 
 BEGUN_AGAIN = (ItemStatus.nothing_owed, ItemStatus.failed)
 STEP_ITEMS = 1_000
+MOST_TOGETHER = 40
+FEWEST_SHARES = 16
 ONE_PER_PERIOD = "uq_invoices_one_per_period"
 
 log = logging.getLogger(__name__)
-
-
-class _BilledAlready(Exception):
-    """Another run has made the invoice of the account and month."""
 
 
 def run(
@@ -145,12 +135,15 @@ def _add_items(billing_run: BillingRun, accounts: list[UUID]) -> None:
         db.session.execute(again)
 
 
-def work(run_id: UUID, *, at: datetime, actor: Actor, lane: int = 0, lanes: int = 1) -> Iterator[Step]:
+def work(
+    run_id: UUID, *, at: datetime, actor: Actor, lane: int = 0, lanes: int = 1, together: int | None = None
+) -> Iterator[Step]:
     """Do the pending accounts of a run and yield a step for each, until none is left. What waits to be
     metered is metered first, so that usage which has arrived is billed now and not a month later.
 
-    Each of several `lanes` begins elsewhere and helps with the others' share in the end. An account whose
-    month has not ended in its own zone, or whose grace for late events is not over, stays pending.
+    Each of several `lanes` begins elsewhere and helps with the others' share in the end. `together` accounts
+    share a transaction: by default few in a small run and many in a large one. An account whose month has not
+    ended in its own zone, or whose grace for late events is not over, stays pending.
 
     Raises:
         NotFound: there is no such run.
@@ -161,16 +154,42 @@ def work(run_id: UUID, *, at: datetime, actor: Actor, lane: int = 0, lanes: int 
         while in_transaction(metering.drain):
             pass
         reach("billing.metered")
-    first = len(pending) * lane // lanes
-    book = PriceBook()
-    for done, item_id in enumerate((*pending[first:], *pending[:first]), 1):
-        step = _do(item_id, period, dry_run, at=at, actor=actor, book=book)
-        if step is not None:
-            yield replace(step, done=done, of=len(pending))
+    first, book = len(pending) * lane // lanes, PriceBook()
+    ordered = (*pending[first:], *pending[:first])
+    size = 1 if dry_run else together or _together(len(pending), lanes)
+    for start in range(0, len(ordered), size):
+        share = ordered[start : start + size]
+        steps = _do(share, period, dry_run, at=at, actor=actor, book=book)
+        for done, item_id in enumerate(share, start + 1):
+            step = steps.get(item_id)
+            if step is not None:
+                yield replace(step, done=done, of=len(pending))
     in_transaction(lambda: _finish(run_id, at))
 
 
+def _together(pending: int, lanes: int) -> int:
+    """Return how many accounts share a transaction: each lane has many of them, so that none waits long for
+    another and a kill undoes little."""
+    return min(MOST_TOGETHER, max(1, pending // (lanes * FEWEST_SHARES)))
+
+
 def _do(
+    item_ids: Sequence[UUID], period: str, dry_run: bool, *, at: datetime, actor: Actor, book: PriceBook
+) -> dict[UUID, Step | None]:
+    """Do accounts in one transaction, and those that cannot be done with the others in one of their own."""
+    if dry_run or len(item_ids) == 1:
+        return {each: _do_one(each, period, dry_run, at=at, actor=actor, book=book) for each in item_ids}
+    try:
+        steps, alone = in_transaction(partial(bill, item_ids, period, at=at, actor=actor, book=book))
+    except (*TROUBLE, IntegrityError, DataError):
+        steps, alone = {}, list(item_ids)
+    for _ in steps:
+        reach("billing.after_commit")
+    one_by_one = {each: _do_one(each, period, dry_run, at=at, actor=actor, book=book) for each in alone}
+    return {**steps, **one_by_one}
+
+
+def _do_one(
     item_id: UUID, period: str, dry_run: bool, *, at: datetime, actor: Actor, book: PriceBook
 ) -> Step | None:
     """Do one account in a transaction of its own. What goes wrong is kept with its item, so that one
@@ -179,10 +198,10 @@ def _do(
     try:
         if dry_run:
             return in_transaction(partial(billing_trials.try_item, item_id, period, at=at, book=book))
-        step = in_transaction(partial(bill_account, item_id, period, at=at, actor=actor, book=book))
+        steps, _ = in_transaction(partial(bill, [item_id], period, at=at, actor=actor, book=book))
         reach("billing.after_commit")
-        return step
-    except _BilledAlready:
+        return steps.get(item_id)
+    except BilledAlready:
         return in_transaction(partial(note_billed, item_id, period))
     except DomainError as error:
         message = error.message
@@ -193,40 +212,10 @@ def _do(
             return in_transaction(partial(note_billed, item_id, period))
         log.exception("account not billed", extra={"item": str(item_id)})
         message = "The database refused the invoice: see the log."
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+    except TROUBLE as error:
         log.exception("account not billed", extra={"item": str(item_id)})
         message = f"{type(error).__name__}: see the log."
     return in_transaction(partial(note_failure, item_id, message))
-
-
-def bill_account(
-    item_id: UUID, period: str, *, at: datetime, actor: Actor, book: PriceBook | None = None
-) -> Step | None:
-    """Bill one account of a run in the open transaction; None where another process has it or had it, or its
-    month has not ended.
-
-    Raises:
-        DomainError: it cannot be billed now; nothing is written.
-    """
-    item = claim(item_id)
-    if item is None:
-        return None
-    month = month_of(period, item.account.timezone)
-    if month.end + timedelta(hours=current_settings().billing_grace_hours) > at:
-        return None
-    book = book or PriceBook()
-    draft = assemble(item.account, month, at=at, origin=InvoiceOrigin.run, book=book)
-    if draft is None:
-        note(item, None)
-        return step_of(item, None)
-    if draft.before.billed_until == month.end:
-        raise _BilledAlready
-    reach("billing.drafted")
-    invoice = issue_new(draft, at=at, actor=actor, book=book)
-    note(item, invoice, previous_total(draft.before, month))
-    db.session.flush()
-    reach("billing.before_commit")
-    return step_of(item, invoice)
 
 
 def _try(period: str, scope: Scope, *, at: datetime) -> Iterator[Step]:

@@ -1,5 +1,6 @@
 """What a billing run keeps and tells of each account, and which month it bills."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -46,20 +47,26 @@ def claim(item_id: UUID) -> BillingRunItem | None:
     """Lock a pending item of a run that is going on, with its account and customer; None where another
     process has it or had it, or the run was cancelled.
     """
+    return next(iter(claim_all([item_id])), None)
+
+
+def claim_all(item_ids: Collection[UUID]) -> list[BillingRunItem]:
+    """Lock those of these items that `claim` would, by their account."""
     query = (
         select(BillingRunItem)
         .join(BillingRun, BillingRun.id == BillingRunItem.run_id)
         .where(
-            BillingRunItem.id == item_id,
+            BillingRunItem.id.in_(item_ids),
             BillingRunItem.status == ItemStatus.pending,
             BillingRun.status == RunStatus.running,
         )
         .options(
             joinedload(BillingRunItem.account, innerjoin=True).joinedload(Account.customer, innerjoin=True)
         )
+        .order_by(BillingRunItem.account_id)
         .with_for_update(of=BillingRunItem, skip_locked=True)
     )
-    return db.session.scalar(query)
+    return list(db.session.scalars(query))
 
 
 def note(item: BillingRunItem, invoice: Invoice | None, previous: Decimal | None = None) -> None:

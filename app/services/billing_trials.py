@@ -47,7 +47,7 @@ def try_account(
         note(item, made)
         item.message = BILLED_ALREADY
         return step_of(item, made)
-    before = invoice_checks.history(account.id, account.currency)
+    before = invoice_checks.history(account)
     item.previous = previous_total(before, month)
     try:
         found = _draft(account, month, before, at=at, book=book)

@@ -3,20 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
 
 from app.domain.money import plain
 from app.domain.periods import Period, local_date
-from app.models import ChargePosition, Invoice
+from app.models import Account, ChargePosition, Invoice
 from app.models.invoices import LineKind
 from app.services.price_book import Price
 
 # A row of a line's breakdown that takes off what earlier invoices asked for.
 INVOICED = "invoiced"
 Key = tuple[UUID, UUID, datetime]
+
+
+class Debtor(NamedTuple):
+    """An account to be billed for all that ended by `until`. Its last invoice of a run ended at
+    `billed_until`: usage of before that came late."""
+
+    account: Account
+    until: datetime
+    billed_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""From what is due to an invoice that is not yet stored: its lines, taxes and sums."""
+"""From what is due to an invoice that is not yet stored: its lines, taxes and sums.
+
+What accounts owe is read and locked for many of them at once (`gather`), and each is then drafted by itself.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from app.domain.invoicing import Line
 from app.domain.numbering import ist_date
 from app.domain.periods import Period
 from app.domain.tax import SupplyKind
 from app.models import Account, ChargePosition, Invoice, InvoiceLine
 from app.models.invoices import InvoiceKind, InvoiceOrigin, InvoiceStatus
 from app.services import carrying, commitments, invoice_checks, invoice_lines, reductions, taxes
+from app.services.charges import Debtor, Due
 from app.services.invoice_checks import History
 from app.services.price_book import PriceBook
 from app.services.taxes import Seller
@@ -27,10 +32,35 @@ class Draft:
 
     invoice: Invoice
     account: Account
+    period: Period
     seller: Seller
     moves: Moves
     before: History
     problems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What an account owes by the end of a period, its positions and subscriptions with fees locked.
+    `agreed`: a contract may add to it or take off it."""
+
+    account: Account
+    period: Period
+    before: History
+    dues: list[Due]
+    agreed: bool
+
+
+def gather(wanted: Sequence[tuple[Account, Period]], *, book: PriceBook) -> list[Owed]:
+    """Return what each account owes by the end of its period, in a number of statements that does not grow
+    with theirs."""
+    if not wanted:
+        return []
+    before = invoice_checks.histories([account for account, _ in wanted])
+    debtors = [Debtor(one, period.end, before[one.id].billed_until) for one, period in wanted]
+    dues = invoice_lines.due(debtors, book=book)
+    agreed = reductions.with_contract(dues.keys())
+    return [Owed(one, period, before[one.id], dues[one.id], one.id in agreed) for one, period in wanted]
 
 
 def assemble(
@@ -51,9 +81,27 @@ def assemble(
         Invalid: a line that cannot be used; a State that does not exist.
     """
     manual = invoice_lines.read_manual(lines, account.currency)
-    before = invoice_checks.history(account.id, account.currency)
-    dues = invoice_lines.due(account, period.end, billed_until=before.billed_until, book=book)
-    agreed = reductions.has_contract(account.id)
+    (owed,) = gather([(account, period)], book=book)
+    return make(owed, manual, at=at, origin=origin, purchase_order=purchase_order, book=book)
+
+
+def make(
+    owed: Owed,
+    manual: Sequence[Line] = (),
+    *,
+    at: datetime,
+    origin: InvoiceOrigin,
+    purchase_order: str | None = None,
+    book: PriceBook,
+) -> Draft | None:
+    """Return the draft of what an account owes and of the lines of a person, dated `at`; None where nothing
+    was used and nothing is owed.
+
+    Raises:
+        Conflict: no registration of the seller or no tax rate is entered.
+        Invalid: a State that does not exist.
+    """
+    account, period, dues, agreed = owed.account, owed.period, owed.dues, owed.agreed
     true_ups = commitments.due(account, period.end, dues, book=book) if agreed else []
     if not dues and not manual and not true_ups:
         return None
@@ -91,4 +139,4 @@ def assemble(
     )
     pairs = zip(made.lines, dues, strict=False)
     moves = [(line, each.position) for line, each in pairs if each.position is not None]
-    return Draft(invoice, account, seller, moves, before, made.problems)
+    return Draft(invoice, account, period, seller, moves, owed.before, made.problems)

@@ -5,7 +5,7 @@ is read from the lines of issued invoices, so a fee is billed once, and a subscr
 period paid in advance gets the rest back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -18,10 +18,10 @@ from app.domain.invoicing import describe
 from app.domain.money import plain
 from app.domain.periods import Period, local_date, periods_between
 from app.domain.proration import share, split
-from app.models import Account, Invoice, InvoiceLine, Subscription
+from app.models import Invoice, InvoiceLine, Subscription
 from app.models.invoices import LineKind
 from app.models.plans import ComponentKind, Timing
-from app.services.charges import Due, Key, invoiced_row, still_billed
+from app.services.charges import Debtor, Due, Key, invoiced_row, still_billed
 from app.services.price_book import Price, PriceBook
 from app.services.rating import Coverage
 
@@ -29,19 +29,29 @@ NOTHING = Decimal(0)
 ONE = Decimal(1)
 # Which segment is charged a fee that is not prorated, by subscription, component and period.
 Wholes = dict[Key, UUID]
+# The fees of a segment.
+Fees = tuple[Coverage, Sequence[Price]]
 
 
-def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
-    """Return the fixed fees that are due by `until`, the oldest first.
+def due(debtors: Sequence[Debtor], *, book: PriceBook) -> dict[UUID, list[Due]]:
+    """Return for each account the fixed fees that are due, the oldest first.
 
-    `book` has the account's subscriptions loaded; those with fees stay locked, so that nobody else bills
+    `book` has the accounts' subscriptions loaded; those with fees stay locked, so that nobody else bills
     them.
     """
-    fees = [(coverage, _fees(coverage, book)) for coverage in book.tariffs.coverages(account.id)]
-    if not any(prices for _, prices in fees):
-        return []
-    lock(Subscription, [coverage.subscription_id for coverage, prices in fees if prices])
-    before = invoiced(account.id)
+    fees: dict[UUID, list[Fees]] = {}
+    for one in debtors:
+        listed = ((each, _fees(each, book)) for each in book.tariffs.coverages(one.account.id))
+        fees[one.account.id] = [(coverage, prices) for coverage, prices in listed if prices]
+    charged = [coverage.subscription_id for found in fees.values() for coverage, _ in found]
+    before: dict[Key, Decimal] = {}
+    if charged:
+        lock(Subscription, charged)
+        before = invoiced_to([account_id for account_id, found in fees.items() if found])
+    return {one.account.id: _dues(fees[one.account.id], one.until, before, book) for one in debtors}
+
+
+def _dues(fees: Sequence[Fees], until: datetime, before: dict[Key, Decimal], book: PriceBook) -> list[Due]:
     found = []
     whole = Wholes()
     for coverage, prices in fees:
@@ -60,12 +70,17 @@ def due(account: Account, until: datetime, *, book: PriceBook) -> list[Due]:
 
 def invoiced(account_id: UUID) -> dict[Key, Decimal]:
     """Return what issued invoices have asked for each fee of the account."""
+    return invoiced_to([account_id])
+
+
+def invoiced_to(account_ids: Collection[UUID]) -> dict[Key, Decimal]:
+    """Return what issued invoices have asked for each fee of these accounts."""
     key = (InvoiceLine.subscription_id, InvoiceLine.component_id, InvoiceLine.period_start)
     query = (
         select(*key, func.sum(InvoiceLine.amount))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
         .where(
-            Invoice.account_id == account_id,
+            Invoice.account_id.in_(account_ids),
             still_billed(),
             InvoiceLine.subscription_id.is_not(None),
             InvoiceLine.component_id.is_not(None),

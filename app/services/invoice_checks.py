@@ -1,17 +1,19 @@
 """The safety checks before an invoice is issued (DOMAIN.md §6): a wrong invoice is worse than a late one."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from app.config import current_settings
 from app.db import db
 from app.domain.money import plain, quantize
-from app.models import Invoice
+from app.models import Account, Invoice
 from app.models.invoices import InvoiceOrigin, InvoiceStatus, LineKind
 
 NOTHING = Decimal(0)
@@ -32,20 +34,35 @@ class History:
         return sum(self.totals, NOTHING) / len(self.totals) if self.totals else None
 
 
-def history(account_id: UUID, currency: str) -> History:
-    """Return the latest six invoices that billing runs issued to an account."""
-    query = (
+def history(account: Account) -> History:
+    """Return the latest six invoices that billing runs issued to an account in its currency."""
+    return histories([account])[account.id]
+
+
+def histories(accounts: Collection[Account]) -> dict[UUID, History]:
+    """Return for each account the latest six invoices that billing runs issued to it in its currency."""
+    found: dict[UUID, list[Any]] = {account.id: [] for account in accounts}
+    latest = (
         select(Invoice.period_end, Invoice.total)
         .where(
-            Invoice.account_id == account_id,
-            Invoice.currency == currency,
+            Invoice.account_id == Account.id,
+            Invoice.currency == Account.currency,
             Invoice.origin == InvoiceOrigin.run,
             Invoice.status.not_in(UNBILLED),
         )
         .order_by(Invoice.period_end.desc())
         .limit(TRAILING_INVOICES)
+        .correlate(Account)
+        .lateral()
     )
-    rows = db.session.execute(query).all()
+    query = select(Account.id, latest.c.period_end, latest.c.total).join(latest, true())
+    for row in db.session.execute(query.where(Account.id.in_(found))):
+        found[row.id].append(row)
+    return {account_id: _history(rows) for account_id, rows in found.items()}
+
+
+def _history(rows: list[Any]) -> History:
+    rows.sort(key=lambda row: row.period_end, reverse=True)
     return History(rows[0].period_end if rows else None, tuple(row.total for row in rows))
 
 

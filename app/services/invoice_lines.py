@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from app.domain.errors import RuleBroken
 from app.domain.invoicing import Line, TaxedLine, Totals, assess, line_amount
 from app.domain.money import parse_decimal, plain, quantize
 from app.domain.tax import Supply, TaxPart
-from app.models import Account, InvoiceLine
+from app.models import InvoiceLine
 from app.models.invoices import LineKind
 from app.services import fee_charges, inputs, usage_charges
-from app.services.charges import Due, Extra
+from app.services.charges import Debtor, Due, Extra
 from app.services.components import read_sac
 from app.services.inputs import refusals
 from app.services.price_book import PriceBook
@@ -33,11 +33,12 @@ class Assessed:
     problems: list[str]
 
 
-def due(account: Account, until: datetime, *, billed_until: datetime | None, book: PriceBook) -> list[Due]:
-    """Return everything that an account is to be billed for by `until`: fixed fees, then usage."""
-    book.tariffs.load([account.id])
-    usage = usage_charges.due(account, until, billed_until=billed_until, book=book)
-    return [*fee_charges.due(account, until, book=book), *usage]
+def due(debtors: Sequence[Debtor], *, book: PriceBook) -> dict[UUID, list[Due]]:
+    """Return everything that each account is to be billed for: fixed fees, then usage."""
+    book.tariffs.load([one.account.id for one in debtors])
+    usage = usage_charges.due(debtors, book=book)
+    fees = fee_charges.due(debtors, book=book)
+    return {account_id: [*fees[account_id], *usage[account_id]] for account_id in usage}
 
 
 def read_manual(rows: Sequence[Mapping[str, Any]], currency: str) -> list[Line]:

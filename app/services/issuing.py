@@ -1,9 +1,13 @@
 """Making an invoice final: checks, number, immutable content and what follows, in one transaction."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from operator import itemgetter
+from typing import NamedTuple
+from uuid import UUID
 
 from app.db import db, lock
 from app.domain.invoicing import canonical_json, settlement
@@ -13,7 +17,7 @@ from app.domain.states import move
 from app.errors import Conflict
 from app.models import Account, Invoice, InvoiceLine, Subscription, Wallet
 from app.models.customers import BillingMode
-from app.models.invoices import InvoiceStatus
+from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.permissions import Actor
 from app.services import (
     advances,
@@ -38,7 +42,17 @@ from app.services.price_book import PriceBook
 from app.services.taxes import Seller
 
 NOTHING = Decimal(0)
+DOCUMENT = "invoice.document"
 UNNUMBERED = frozenset({InvoiceStatus.draft, InvoiceStatus.parked})
+
+
+class Ready(NamedTuple):
+    """An invoice that nothing speaks against, and the locked positions that its lines charge."""
+
+    invoice: Invoice
+    account: Account
+    seller: Seller
+    moves: Moves
 
 
 def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | None = None) -> Invoice:
@@ -57,31 +71,37 @@ def issue(invoice: Invoice, *, at: datetime, actor: Actor, book: PriceBook | Non
     book = book or PriceBook()
     objections = [*invoice_checks.faults(invoice), *_tax_faults(invoice, at, book)]
     if not objections and invoice.status is InvoiceStatus.draft:
-        before = invoice_checks.history(invoice.account_id, invoice.currency)
+        before = invoice_checks.history(invoice.account)
         objections = invoice_checks.doubts(invoice, before)
     if objections:
         return park(invoice, objections, at=at, actor=actor)
     seller = taxes.seller_of(invoice.registration)
     if unfit := _einvoice_faults(invoice, invoice.account, seller, at, book):
         return park(invoice, unfit, at=at, actor=actor)
-    moves = _check_unbilled(invoice)
-    return _finish(invoice, invoice.account, seller, moves, at=at, actor=actor, book=book)
+    ready = Ready(invoice, invoice.account, seller, _check_unbilled(invoice))
+    _finish([ready], at=at, actor=actor, book=book)
+    return invoice
 
 
-def issue_new(draft: Draft, *, at: datetime, actor: Actor, book: PriceBook) -> Invoice:
-    """Store and issue a draft that was assembled in this transaction, or store it parked.
+def issue_new(drafts: Sequence[Draft], *, at: datetime, actor: Actor, book: PriceBook) -> None:
+    """Store and issue drafts that were made in this transaction; those with a fault or a doubt are stored
+    parked.
 
     Raises:
         Invalid: the series of numbers is full.
     """
-    invoice = draft.invoice
-    objections = [*draft.problems, *invoice_checks.faults(invoice)]
-    objections += [*invoice_checks.doubts(invoice, draft.before), *_no_exchange_rate(invoice, at, book)]
-    db.session.add(invoice)
-    objections += _einvoice_faults(invoice, draft.account, draft.seller, at, book)
-    if objections:
-        return park(invoice, objections, at=at, actor=actor)
-    return _finish(invoice, draft.account, draft.seller, draft.moves, at=at, actor=actor, book=book)
+    db.session.add_all([draft.invoice for draft in drafts])
+    ready = []
+    for draft in drafts:
+        invoice, account, seller = draft.invoice, draft.account, draft.seller
+        objections = [*draft.problems, *invoice_checks.faults(invoice)]
+        objections += [*invoice_checks.doubts(invoice, draft.before), *_no_exchange_rate(invoice, at, book)]
+        objections += _einvoice_faults(invoice, account, seller, at, book)
+        if objections:
+            park(invoice, objections, at=at, actor=actor)
+        else:
+            ready.append(Ready(invoice, account, seller, draft.moves))
+    _finish(ready, at=at, actor=actor, book=book)
 
 
 def park(invoice: Invoice, reasons: Sequence[str], *, at: datetime, actor: Actor) -> Invoice:
@@ -151,16 +171,40 @@ def _key(line: InvoiceLine) -> Key:
     return line.subscription_id, line.component_id, line.period_start
 
 
-def _finish(
-    invoice: Invoice,
-    account: Account,
-    seller: Seller,
-    moves: Moves,
-    *,
-    at: datetime,
-    actor: Actor,
-    book: PriceBook,
-) -> Invoice:
+def _finish(ready: Sequence[Ready], *, at: datetime, actor: Actor, book: PriceBook) -> None:
+    """Issue them all: what each needs of its account first, then the lines of all, and the numbers last."""
+    for one in ready:
+        _settle(one, at, actor)
+    # The lines go first: the database refuses a change to the lines of a numbered invoice.
+    db.session.flush()
+    with db.session.no_autoflush:
+        _number(ready, on=ist_date(at))
+        for one in ready:
+            _freeze(one, book)
+    waiting = {one.invoice.id for one in ready if einvoices.begin(one.invoice, at=at, actor=actor)}
+    outbox.promise_all(
+        DOCUMENT,
+        {
+            str(one.invoice.id): {"invoice_id": str(one.invoice.id)}
+            for one in ready
+            if one.invoice.id not in waiting
+        },
+    )
+    for one in ready:
+        invoice = one.invoice
+        audit.record(
+            actor,
+            "invoice.issued",
+            invoice,
+            summary=f"{invoice.number} was issued to {one.account.customer.name}",
+            at=at,
+            after={"number": invoice.number, "total": plain(invoice.total), "currency": invoice.currency},
+        )
+
+
+def _settle(one: Ready, at: datetime, actor: Actor) -> None:
+    """Date an invoice, and take what it takes of contracts and wallet."""
+    invoice, account = one.invoice, one.account
     invoice.issued_at = at
     invoice.issued_on = ist_date(at)
     agreed = invoice.due_on or invoice.issued_on + timedelta(days=account.payment_terms_days)
@@ -168,25 +212,10 @@ def _finish(
     invoice.parked_reason = None
     claims.take(invoice)
     carrying.keep(invoice, at=at, actor=actor)
-    _pay_from_wallet(invoice, account, moves, at, actor)
-    # The lines go first: the database refuses a change to the lines of a numbered invoice.
-    db.session.flush()
-    with db.session.no_autoflush:
-        _number(invoice, account, seller, book)
-    for line, position in moves:
+    _pay_from_wallet(invoice, account, one.moves, at, actor)
+    for line, position in one.moves:
         position.invoiced_quantity += line.quantity
         position.invoiced_amount += line.amount
-    if not einvoices.begin(invoice, at=at, actor=actor):
-        outbox.promise("invoice.document", str(invoice.id), {"invoice_id": str(invoice.id)})
-    audit.record(
-        actor,
-        "invoice.issued",
-        invoice,
-        summary=f"{invoice.number} was issued to {account.customer.name}",
-        at=at,
-        after={"number": invoice.number, "total": plain(invoice.total), "currency": invoice.currency},
-    )
-    return invoice
 
 
 def _pay_from_wallet(invoice: Invoice, account: Account, moves: Moves, at: datetime, actor: Actor) -> None:
@@ -212,10 +241,22 @@ def _pay_from_wallet(invoice: Invoice, account: Account, moves: Moves, at: datet
     invoice.amount_paid = invoice.paid_from_wallet + invoice.advance_tax
 
 
-def _number(invoice: Invoice, account: Account, seller: Seller, book: PriceBook) -> None:
+def _number(ready: Sequence[Ready], *, on: date) -> None:
+    """Give numbers, series by series: everybody locks several of them in this order."""
+    by_series: defaultdict[tuple[UUID, InvoiceKind], list[Ready]] = defaultdict(list)
+    for one in ready:
+        by_series[one.seller.id, one.invoice.kind].append(one)
+    for (_, kind), found in sorted(by_series.items(), key=itemgetter(0)):
+        given = numbers.take_many(found[0].seller, kind, len(found), on=on)
+        for one, number in zip(found, given, strict=True):
+            one.invoice.number = number
+
+
+def _freeze(one: Ready, book: PriceBook) -> None:
+    """Give a numbered invoice its status and its immutable content."""
+    invoice = one.invoice
     assert invoice.issued_on is not None
     assert invoice.due_on is not None
-    invoice.number = numbers.take(seller, invoice.kind, on=invoice.issued_on)
     status = InvoiceStatus(
         settlement(invoice.total, invoice.amount_paid, due_on=invoice.due_on, today=invoice.issued_on)
     )
@@ -223,5 +264,5 @@ def _number(invoice: Invoice, account: Account, seller: Seller, book: PriceBook)
         invoice.status = InvoiceStatus(move("invoice", invoice.status, InvoiceStatus.issued))
         if status is not InvoiceStatus.issued:
             invoice.status = InvoiceStatus(move("invoice", InvoiceStatus.issued, status))
-    invoice.snapshot = snapshots.of(invoice, account, seller, book)
+    invoice.snapshot = snapshots.of(invoice, one.account, one.seller, book)
     invoice.snapshot_sha256 = sha256(canonical_json(invoice.snapshot)).digest()

@@ -34,6 +34,11 @@ def take(seller: Seller, kind: InvoiceKind | VoucherKind, *, on: date) -> str:
     Raises:
         Invalid: the prefix cannot start a number, or the series is full.
     """
+    return take_many(seller, kind, 1, on=on)[0]
+
+
+def take_many(seller: Seller, kind: InvoiceKind | VoucherKind, count: int, *, on: date) -> list[str]:
+    """Return the next numbers of the series for documents dated `on`; all as `take` says."""
     year = financial_year(on)
     series = insert(InvoiceSeries).values(
         id=new_id(),
@@ -41,13 +46,16 @@ def take(seller: Seller, kind: InvoiceKind | VoucherKind, *, on: date) -> str:
         kind=SeriesKind(kind),
         financial_year=year.label,
         prefix=seller.series_prefix + SUFFIXES[SeriesKind(kind)],
-        last_number=1,
+        last_number=count,
     )
     taken = series.on_conflict_do_update(
         index_elements=["registration_id", "kind", "financial_year"],
-        set_={"last_number": InvoiceSeries.last_number + 1},
+        set_={"last_number": InvoiceSeries.last_number + count},
     ).returning(InvoiceSeries.prefix, InvoiceSeries.last_number)
-    prefix, number = db.session.execute(taken).one()
-    reach("billing.number_taken")
+    prefix, last = db.session.execute(taken).one()
+    found = []
     with refusals():
-        return format_number(prefix, year, number)
+        for number in range(last - count + 1, last + 1):
+            reach("billing.number_taken")
+            found.append(format_number(prefix, year, number))
+    return found

@@ -6,7 +6,7 @@ twice, so a handler must bear that.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,8 +42,21 @@ def promise(kind: str, key: str, payload: dict[str, Any], *, available_at: datet
 
     `payload` holds plain JSON values. `available_at` puts it off.
     """
-    row = {"kind": kind, "key": key, "payload": payload, "available_at": available_at or clock.now()}
-    db.session.execute(insert(OutboxMessage).values(row).on_conflict_do_nothing())
+    promise_all(kind, {key: payload}, available_at=available_at)
+
+
+def promise_all(
+    kind: str, payloads: Mapping[str, dict[str, Any]], *, available_at: datetime | None = None
+) -> None:
+    """Promise several things of one kind, each under its key, as `promise` does."""
+    if not payloads:
+        return
+    due = available_at or clock.now()
+    rows = [
+        {"kind": kind, "key": key, "payload": payload, "available_at": due}
+        for key, payload in payloads.items()
+    ]
+    db.session.execute(insert(OutboxMessage).on_conflict_do_nothing(), rows)
     enqueue("jobs.outbox.deliver")
 
 

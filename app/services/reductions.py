@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select, union
 
 from app.db import Base, db
 from app.domain.contracts import Item, Part, Remainders, Wanted
@@ -42,18 +42,18 @@ M = TypeVar("M", bound=Base)
 NOTHING = Decimal(0)
 
 
-def has_contract(account_id: UUID) -> bool:
-    """True when something may be added to the invoices of an account or taken off them."""
+def with_contract(account_ids: Collection[UUID]) -> set[UUID]:
+    """Return those accounts to whose invoices something may be added, or taken off them."""
     committed = (
-        select(Commitment.id)
-        .join(Subscription, Subscription.origin_id == Commitment.subscription_id)
-        .where(Subscription.account_id == account_id)
+        select(Subscription.account_id)
+        .join(Commitment, Subscription.origin_id == Commitment.subscription_id)
+        .where(Subscription.account_id.in_(account_ids))
     )
     given = (
-        select(kind.id).where(kind.account_id == account_id)
+        select(kind.account_id).where(kind.account_id.in_(account_ids))
         for kind in (Discount, CouponRedemption, AccountCredit)
     )
-    return bool(db.session.scalar(select(or_(*(each.exists() for each in (committed, *given))))))
+    return set(db.session.scalars(union(committed, *given)))
 
 
 def due(
@@ -106,6 +106,8 @@ def due(
 
 def taken(account_id: UUID, period_start: datetime, sources: Collection[UUID]) -> dict[UUID, Decimal]:
     """Return what these discounts or redeemed coupons have taken off issued invoices of a period."""
+    if not sources:
+        return {}
     query = (
         select(InvoiceLine.source_id, -func.sum(InvoiceLine.amount))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
@@ -118,8 +120,7 @@ def taken(account_id: UUID, period_start: datetime, sources: Collection[UUID]) -
         )
         .group_by(InvoiceLine.source_id)
     )
-    rows = db.session.execute(query) if sources else ()
-    return {source: amount for source, amount in rows if source}
+    return {source: amount for source, amount in db.session.execute(query) if source}
 
 
 def _locked(kind: type[M], *conditions: object) -> list[M]:

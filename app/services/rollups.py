@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, select, text
+from sqlalchemy import ColumnElement, Result, Row, Select, Text, cast, func, select, text
 from sqlalchemy.orm import aliased
 
 from app.db import db
@@ -96,6 +96,21 @@ READ_SPANS = text("""
     JOIN usage_rollups r ON r.account_id = s.account_id AND r.metric_id = s.metric_id
         AND r.bucket_at >= s.since AND r.bucket_at < s.until
 """)
+
+
+READ_SPANS_IN_ORDER = text(f"{READ_SPANS.text} ORDER BY r.metric_id, r.bucket_at, r.dimensions::text")
+
+
+def in_spans(spans: Mapping[tuple[UUID, UUID], tuple[datetime, datetime]]) -> Result[Any]:
+    """Return the rollups of accounts and metrics in stretches `[since, until)` of time, each a stretch of the
+    primary key: by metric, instant and dimension values, these and the states as canonical JSON text."""
+    given = {
+        "account_id": [account_id for account_id, _ in spans],
+        "metric_id": [metric_id for _, metric_id in spans],
+        "since": [since for since, _ in spans.values()],
+        "until": [until for _, until in spans.values()],
+    }
+    return db.session.execute(READ_SPANS_IN_ORDER, given)
 
 
 def states_of(rollup: type[UsageRollup]) -> ColumnElement[Any]:

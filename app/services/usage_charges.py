@@ -4,14 +4,16 @@ A position that was never invoiced becomes a usage line; usage that came late be
 difference only. Nothing is dropped, and no issued invoice changes.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Text, cast, select, tuple_
+from sqlalchemy import Row, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import db
@@ -22,14 +24,15 @@ from app.domain.periods import periods_between
 from app.domain.pricing import Charge
 from app.domain.proration import share
 from app.ids import new_id
-from app.models import Account, ChargePosition, UsageRollup
+from app.models import ChargePosition
 from app.models.invoices import LineKind
 from app.models.plans import ComponentKind
-from app.services.charges import Due, Key, invoiced_row, period_between
+from app.services import rollups
+from app.services.charges import Debtor, Due, Key, invoiced_row, period_between
 from app.services.fee_charges import covered_days
 from app.services.price_book import Price, PriceBook
 from app.services.rating import Coverage, for_nothing
-from app.services.rollups import Tally, rollups_of
+from app.services.rollups import Tally
 
 NOTHING = Decimal(0)
 
@@ -55,20 +58,27 @@ class Rated:
         return self.position.quantity - self.position.invoiced_quantity
 
 
-def due(account: Account, until: datetime, *, billed_until: datetime | None, book: PriceBook) -> list[Due]:
-    """Return what is to be billed for the usage of all periods that ended by `until`, the oldest first.
+def due(debtors: Sequence[Debtor], *, book: PriceBook) -> dict[UUID, list[Due]]:
+    """Return for each account what is to be billed for its usage, the oldest period first.
 
-    `book` has the account's subscriptions loaded. `billed_until` is where the last invoice ended: usage of
-    before that came late. The positions returned stay locked.
+    `book` has the accounts' subscriptions loaded. The positions returned stay locked.
     """
-    coverages = {each.subscription_id: each for each in book.tariffs.coverages(account.id)}
-    _cover_periods_without_usage(account, coverages.values(), until, book)
-    positions = _lock_open_positions(account, until)
+    owing = {one.account.id: one for one in debtors}
+    coverages = {
+        each.subscription_id: each for account_id in owing for each in book.tariffs.coverages(account_id)
+    }
+    _cover_periods_without_usage(debtors, book)
+    positions = _lock_open_positions(debtors)
     rated = [_rate(each, coverages[each.subscription_id], book) for each in positions]
     moved = [each for each in rated if each.amount or each.quantity]
-    evidence = _evidence(account, [each.position for each in moved], book)
-    found = [_due(account, each, billed_until, evidence[key_of(each.position)]) for each in moved]
-    return sorted(found, key=lambda one: (one.period.start, one.price.position))
+    evidence = _evidence(moved, book)
+    found: dict[UUID, list[Due]] = {account_id: [] for account_id in owing}
+    for each in moved:
+        account_id = each.position.account_id
+        found[account_id].append(_due(owing[account_id], each, evidence[key_of(each.position)]))
+    for dues in found.values():
+        dues.sort(key=lambda one: (one.period.start, one.price.position))
+    return found
 
 
 def key_of(position: ChargePosition) -> Key:
@@ -97,9 +107,10 @@ def _rate(position: ChargePosition, coverage: Coverage, book: PriceBook) -> Rate
     return Rated(position, price, charge, coverage.prepaid)
 
 
-def _due(account: Account, rated: Rated, billed_until: datetime | None, evidence: tuple[Total, str]) -> Due:
+def _due(debtor: Debtor, rated: Rated, evidence: tuple[Total, str]) -> Due:
     position, price, charge = rated.position, rated.price, rated.charge
-    period = period_between(position.period_start, position.period_end, account.timezone)
+    period = period_between(position.period_start, position.period_end, debtor.account.timezone)
+    billed_until = debtor.billed_until
     rows = charge.breakdown_json()
     seen = bool(position.invoiced_quantity or position.invoiced_amount)
     if seen:
@@ -128,7 +139,7 @@ def _due(account: Account, rated: Rated, billed_until: datetime | None, evidence
     )
 
 
-def _lock_open_positions(account: Account, until: datetime) -> list[ChargePosition]:
+def _lock_open_positions(debtors: Sequence[Debtor]) -> list[ChargePosition]:
     """Lock and return the positions that may have something left to bill, in the order metering locks
     them. One with groups may have though its quantity was invoiced: usage went from one group to another.
     """
@@ -137,37 +148,52 @@ def _lock_open_positions(account: Account, until: datetime) -> list[ChargePositi
         | (ChargePosition.invoiced_quantity == 0)
         | ChargePosition.groups.is_not(None)
     )
+    until: defaultdict[datetime, list[UUID]] = defaultdict(list)
+    for one in debtors:
+        until[one.until].append(one.account.id)
+    ended = (
+        ChargePosition.account_id.in_(ids) & (ChargePosition.period_end <= last)
+        for last, ids in until.items()
+    )
     query = (
         select(ChargePosition)
-        .where(ChargePosition.account_id == account.id, ChargePosition.period_end <= until, left)
+        .where(or_(*ended), left)
         .order_by(ChargePosition.subscription_id, ChargePosition.component_id, ChargePosition.period_start)
         .with_for_update()
     )
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _evidence(
-    account: Account, positions: Sequence[ChargePosition], book: PriceBook
-) -> dict[Key, tuple[Total, str]]:
+def _evidence(moved: Sequence[Rated], book: PriceBook) -> dict[Key, tuple[Total, str]]:
     """Return for each position what the rollups behind it come to and the hash of them: what was used, where
     it was counted, by how many events, and what a bucket remembers where quantities do not add.
     """
-    if not positions:
-        return {}
-    first = min(position.period_start for position in positions)
-    after = max(position.period_end for position in positions)
-    query = rollups_of(account.id, first).where(UsageRollup.bucket_at < after)
-    order = (UsageRollup.metric_id, UsageRollup.bucket_at, cast(UsageRollup.dimensions, Text))
-    wanted = {key_of(position) for position in positions}
+    hashes = {key_of(each.position): sha256() for each in moved}
     found: dict[Key, Tally] = {}
-    hashes = {key: sha256() for key in wanted}
-    for row in db.session.execute(query.order_by(*order)):
-        place = book.tariffs.place(account.id, row.metric_id, row.bucket_at, row.dimensions)
-        if place is None or place.key not in wanted:
+    for row in _rollups_behind(moved):
+        place = book.tariffs.place(row.account_id, row.metric_id, row.bucket_at, row.dimensions)
+        if place is None:
             continue
-        found.setdefault(place.key, Tally(place)).take(row)
-        hashes[place.key].update(spelled_bucket(row))
-    return {key: (found[key].whole if key in found else NO_USAGE, hashes[key].hexdigest()) for key in wanted}
+        key = place.key
+        if key in hashes:
+            found.setdefault(key, Tally(place)).take(row)
+            hashes[key].update(spelled_bucket(row))
+    return {
+        key: (found[key].whole if key in found else NO_USAGE, spelled.hexdigest())
+        for key, spelled in hashes.items()
+    }
+
+
+def _rollups_behind(moved: Sequence[Rated]) -> Iterable[Row[Any]]:
+    """Return the rollups of the metrics and times of some positions, in the order lines hash them."""
+    spans: dict[tuple[UUID, UUID], tuple[datetime, datetime]] = {}
+    for each in moved:
+        position = each.position
+        assert each.price.metric_id
+        key = (position.account_id, each.price.metric_id)
+        first, after = spans.get(key, (position.period_start, position.period_end))
+        spans[key] = (min(first, position.period_start), max(after, position.period_end))
+    return rollups.in_spans(spans) if spans else ()
 
 
 def spelled_bucket(row: Any) -> bytes:
@@ -178,30 +204,33 @@ def spelled_bucket(row: Any) -> bytes:
     return ("|".join(parts) + "\n").encode()
 
 
-def _cover_periods_without_usage(
-    account: Account, coverages: Iterable[Coverage], until: datetime, book: PriceBook
-) -> None:
+def _cover_periods_without_usage(debtors: Sequence[Debtor], book: PriceBook) -> None:
     """Make the missing positions of components that cost something also where nothing was used."""
-    rows = []
-    for coverage in coverages:
-        for period in periods_between(coverage.start_at, until, coverage.cycle):
-            if period.end > until or not share(period, *covered_days(coverage, period)):
-                continue
-            paid = coverage.period_at(period.end - timedelta.resolution)
-            rows += [
-                {
+    rows = [
+        row
+        for one in debtors
+        for coverage in book.tariffs.coverages(one.account.id)
+        for row in _charged_without_usage(coverage, one.until, book)
+    ]
+    if rows:
+        rows.sort(key=lambda row: (row["subscription_id"], row["component_id"], row["period_start"]))
+        db.session.execute(insert(ChargePosition).on_conflict_do_nothing(), rows)
+
+
+def _charged_without_usage(coverage: Coverage, until: datetime, book: PriceBook) -> Iterator[dict[str, Any]]:
+    for period in periods_between(coverage.start_at, until, coverage.cycle):
+        if period.end > until or not share(period, *covered_days(coverage, period)):
+            continue
+        paid = coverage.period_at(period.end - timedelta.resolution)
+        for price in book.in_period(coverage, paid.start):
+            costs = price.kind is ComponentKind.usage and price.charged_without_usage
+            if costs and price.currency == coverage.currency:
+                yield {
                     "id": new_id(),
-                    "account_id": account.id,
+                    "account_id": coverage.account_id,
                     "subscription_id": coverage.subscription_id,
                     "component_id": price.component_id,
                     "period_start": paid.start,
                     "period_end": paid.end,
                     "currency": coverage.currency,
                 }
-                for price in book.in_period(coverage, paid.start)
-                if price.kind is ComponentKind.usage
-                and price.charged_without_usage
-                and price.currency == coverage.currency
-            ]
-    if rows:
-        db.session.execute(insert(ChargePosition).on_conflict_do_nothing(), rows)

@@ -1,5 +1,6 @@
 """A process that bills what is pending in a run until nothing is left, however often it is thrown back:
-`python -m tests.scenarios.billing_process RUN_ID LANE LANES` prints how many it billed and was thrown back.
+`python -m tests.scenarios.billing_process RUN_ID LANE LANES [TOGETHER]` prints how many it billed and was
+thrown back.
 """
 
 import json
@@ -20,11 +21,15 @@ ACTOR = Actor.system("tests")
 def main() -> None:
     """Bill, and tell."""
     run_id, lane, lanes = UUID(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    together = int(sys.argv[4]) if len(sys.argv) > 4 else None
     told = {"billed": 0, "thrown_back": 0}
     with create_app().app_context():
         while in_transaction(lambda: billing_runs.get(run_id).status) is RunStatus.running:
             try:
-                for _step in billing.work(run_id, at=clock.now(), actor=ACTOR, lane=lane, lanes=lanes):
+                at = clock.now()
+                for _step in billing.work(
+                    run_id, at=at, actor=ACTOR, lane=lane, lanes=lanes, together=together
+                ):
                     told["billed"] += 1
             except Forced:
                 told["thrown_back"] += 1

@@ -15,6 +15,7 @@ from app.models import Account, AuditRecord, BillingRun, BillingRunItem, Invoice
 from app.models.billing_runs import ItemStatus, RunStatus
 from app.models.invoices import InvoiceStatus
 from app.services import billing, billing_runs, invoices
+from app.services.billing_steps import month_of
 from tests import factories as make
 from tests.services.invoicing import IN_DECEMBER, IN_NOVEMBER, drain, priced, use
 from tests.support.own import OwnDatabase
@@ -170,7 +171,7 @@ def test_a_second_invoice_of_a_run_for_one_month_is_refused(session: Session, me
     (account, *_) = three_accounts(metric)
     run(accounts=[account.id])
     use(account, metric, 1)
-    month = billing.month_of("2026-10", account.timezone)
+    month = month_of("2026-10", account.timezone)
     with pytest.raises(Conflict, match="A billing run has made an invoice"):
         invoices.draft_for(account, month, at=IN_NOVEMBER)
     assert count(Invoice) == 1
