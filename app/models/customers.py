@@ -51,6 +51,8 @@ class Customer(Identified, Timestamped, Base):
     __table_args__ = (
         CheckConstraint("length(name) BETWEEN 1 AND 300", name="name_length"),
         CheckConstraint("length(email) <= 254", name="email_length"),
+        Index("ix_customers_created_at", "created_at"),
+        Index("ix_customers_name", "name"),
         Index("ix_customers_name_prefix", text("lower(name) text_pattern_ops")),
         Index("ix_customers_email_prefix", text("lower(email) text_pattern_ops")),
         Index("ix_customers_gstin", "gstin"),
@@ -107,6 +109,8 @@ class Account(Identified, Timestamped, Base):
     __tablename__ = "accounts"
     __table_args__ = (
         CheckConstraint("payment_terms_days BETWEEN 0 AND 365", name="payment_terms"),
+        Index("ix_accounts_created_at", "created_at"),
+        Index("ix_accounts_name", "name"),
         Index("ix_accounts_billing_mode_status", "billing_mode", "status"),
         Index("ix_accounts_name_prefix", text("lower(name) text_pattern_ops")),
     )

@@ -29,6 +29,7 @@ class EInvoice(Identified, Timestamped, Base):
 
     __tablename__ = "einvoices"
     __table_args__ = (
+        Index("ix_einvoices_created_at", "created_at"),
         CheckConstraint("length(irn) = 64", name="irn_length"),
         CheckConstraint(
             "(status IN ('awaiting_irn', 'failed')) = (ack_no IS NULL)", name="acknowledged_when_registered"

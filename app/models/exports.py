@@ -98,6 +98,8 @@ class DocumentMail(Identified, Timestamped, Base):
         CheckConstraint("n >= 1", name="counted_from_one"),
         CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="sent_when"),
         Index("ix_document_mails_customer_id", "customer_id"),
+        Index("ix_document_mails_created_at", "created_at"),
+        Index("ix_document_mails_recipient_prefix", text("lower(recipient) text_pattern_ops")),
     )
 
     document_type: Mapped[str] = mapped_column(info={"help": "Such as Invoice."})

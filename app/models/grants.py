@@ -34,6 +34,7 @@ class Grant(Identified, Base):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("remaining >= 0 AND remaining <= amount", name="remaining"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index("ix_grants_created_at", "created_at"),
         Index("ix_grants_wallet_id", "wallet_id"),
         Index("ix_grants_transaction_id", "transaction_id"),
         Index("ix_grants_live", "expires_at", postgresql_where=text("remaining > 0")),
@@ -70,6 +71,7 @@ class GrantUse(Base):
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount"),
         CheckConstraint("(transaction_id IS NULL) <> (hold_id IS NULL)", name="one_cause"),
+        Index("ix_grant_uses_created_at", "created_at", "id"),
         Index("ix_grant_uses_grant_id", "grant_id"),
         Index("ix_grant_uses_transaction_id", "transaction_id"),
         Index("ix_grant_uses_hold_id", "hold_id"),

@@ -33,6 +33,7 @@ class Hold(Identified, Base):
             "(state = 'captured') = (transaction_id IS NOT NULL) AND (state = 'captured') = (captured > 0)",
             name="captured_by_transaction",
         ),
+        Index("ix_wallet_holds_created_at", "created_at"),
         Index("ix_wallet_holds_wallet_id_created_at", "wallet_id", "created_at"),
         Index("ix_wallet_holds_due", "expires_at", postgresql_where=text("state = 'open'")),
     )

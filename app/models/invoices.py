@@ -117,6 +117,8 @@ class Invoice(Identified, Timestamped, Base):
         Index("ix_invoices_customer_id", "customer_id"),
         Index("ix_invoices_status_due_on", "status", "due_on"),
         Index("ix_invoices_issued_on", "issued_on"),
+        Index("ix_invoices_created_at", "created_at"),
+        Index("ix_invoices_number_lower", text("lower(number) text_pattern_ops")),
         Index("ix_invoices_number", "number"),
         Index("ix_invoices_original_id", "original_id"),
     )

@@ -50,6 +50,7 @@ class Payment(Identified, Timestamped, Base):
         CheckConstraint("tax BETWEEN 0 AND amount", name="tax_within"),
         CheckConstraint("num_nonnulls(wallet_id, invoice_id) = 1", name="one_purpose"),
         CheckConstraint("refunded BETWEEN 0 AND coalesce(taken, amount)", name="refunded_within"),
+        Index("ix_payments_created_at", "created_at"),
         Index("ix_payments_account_id", "account_id"),
         Index("ix_payments_wallet_id", "wallet_id"),
         Index("ix_payments_method_id", "method_id"),

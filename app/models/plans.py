@@ -227,6 +227,7 @@ class Subscription(Identified, Timestamped, Base):
             name="ex_subscriptions_one_at_a_time",
             using="gist",
         ),
+        Index("ix_subscriptions_created_at", "created_at"),
         Index("ix_subscriptions_account_id", "account_id"),
         Index("ix_subscriptions_plan_id", "plan_id"),
         Index("ix_subscriptions_plan_version_id", "plan_version_id"),

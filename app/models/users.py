@@ -32,6 +32,9 @@ class User(Identified, Timestamped, Base):
         CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="subject_of_issuer"),
         UniqueConstraint("issuer", "subject"),
         Index("ix_users_customer_id", "customer_id"),
+        Index("ix_users_created_at", "created_at"),
+        Index("ix_users_name_prefix", text("lower(name) text_pattern_ops")),
+        Index("ix_users_email_prefix", text("lower(email) text_pattern_ops")),
     )
 
     email: Mapped[str] = mapped_column(unique=True, info={"format": "email"})

@@ -86,6 +86,7 @@ class Wallet(Identified, Timestamped, Base):
         CheckConstraint("overdraft_limit >= 0", name="overdraft_not_negative"),
         CheckConstraint("receivable >= 0", name="receivable_not_negative"),
         CheckConstraint("daily_cap > 0 AND monthly_cap > 0", name="caps_positive"),
+        Index("ix_wallets_created_at", "created_at"),
         Index(
             "ix_wallets_low", "account_id", postgresql_where=text("balance - held < low_balance_threshold")
         ),

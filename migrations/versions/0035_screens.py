@@ -1,0 +1,47 @@
+"""Indexes that have the lists of the screens in their order, and those that answer their searches.
+
+Only for tables that grow with the customers; none on a table that ingest or metering writes.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0035"
+down_revision = "0034"
+branch_labels = None
+depends_on = None
+
+NEWEST_FIRST = (
+    "customers",
+    "accounts",
+    "subscriptions",
+    "wallets",
+    "invoices",
+    "payments",
+    "vouchers",
+    "einvoices",
+    "document_mails",
+    "grants",
+    "wallet_holds",
+    "users",
+)
+OTHERS = (
+    ("customers", "ix_customers_name", ["name"]),
+    ("accounts", "ix_accounts_name", ["name"]),
+    ("grant_uses", "ix_grant_uses_created_at", ["created_at", "id"]),
+    ("invoices", "ix_invoices_number_lower", [sa.text("lower(number) text_pattern_ops")]),
+    ("document_mails", "ix_document_mails_recipient_prefix", [sa.text("lower(recipient) text_pattern_ops")]),
+    ("users", "ix_users_name_prefix", [sa.text("lower(name) text_pattern_ops")]),
+    ("users", "ix_users_email_prefix", [sa.text("lower(email) text_pattern_ops")]),
+)
+INDEXES = (*((table, f"ix_{table}_created_at", ["created_at"]) for table in NEWEST_FIRST), *OTHERS)
+
+
+def upgrade() -> None:
+    for table, name, columns in INDEXES:
+        op.create_index(name, table, columns)
+
+
+def downgrade() -> None:
+    for table, name, _ in reversed(INDEXES):
+        op.drop_index(name, table_name=table)
