@@ -1,4 +1,6 @@
-"""The commands: `flask seed`, `import-events`, `billing`, `verify`, `archive`, `create-user`, `api-key`."""
+"""The commands: `flask seed`, `import-events`, `billing`, `verify`, `archive`, `create-user`, `users` and
+`api-key`.
+"""
 
 from flask import Flask
 
@@ -11,6 +13,7 @@ COMMANDS = (
     verify.verify,
     archives.archive,
     people.create_user,
+    people.people,
     keys.api_key,
     languages.catalogues,
 )

@@ -46,6 +46,7 @@ def count(model: type) -> int:
         ("billing", "run"),
         ("verify",),
         ("create-user",),
+        ("users", "add-super-admin"),
         ("api-key", "create"),
         ("api-key", "rotate"),
     ],
@@ -105,6 +106,18 @@ def test_the_same_address_signs_in_once_only(run: Run) -> None:
     refused = run("create-user", "A@EXAMPLE.com", "--role", "super_admin", expect=1)
     assert "Somebody signs in as a@example.com already." in refused.stderr
     assert count(User) == 1
+
+
+def test_a_super_admin_is_made_and_a_lost_one_gets_back_in(run: Run, session: Session) -> None:
+    made = run("users", "add-super-admin", "Priya@Example.com").stdout
+    assert made == "priya <priya@example.com> may sign in as super_admin.\n"
+    user = session.scalars(select(User)).one()
+    user.role, user.active = Role.support, False
+    session.commit()
+    run("users", "add-super-admin", "priya@example.com")
+    session.expire_all()
+    user = session.scalars(select(User)).one()
+    assert (user.role, user.active) == (Role.super_admin, True)
 
 
 def test_the_secret_of_a_key_is_the_last_line(run: Run, session: Session) -> None:

@@ -10,7 +10,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -108,7 +108,12 @@ class Provider:
     def id_token(self, granted: Mapping[str, Any]) -> str:
         """Return the token of a person, true or as the controls want it."""
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + TOKEN_SECONDS}
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": CLIENT_ID,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+        }
         claims |= {"nonce": granted["nonce"], "email": granted["email"], "email_verified": True}
         if "max_age" in granted:
             claims["auth_time"] = granted["auth_time"]
@@ -129,7 +134,7 @@ def forged(provider: Provider, claims: dict[str, Any]) -> str:
     """Return the token, signed in the way that `forge` names."""
     key, foreign, how = provider.key, provider.foreign, provider.controls.forge
     header: dict[str, Any] = {"alg": "RS256", "typ": "JWT", "kid": key.kid}
-    signers = {
+    signers: dict[str, Callable[[bytes], bytes]] = {
         "": key.sign,
         "alg_none": lambda _: b"",
         "hs256_public": lambda text: hmac.digest(key.pem, text, "sha256"),
