@@ -1,17 +1,19 @@
 """Vouchers for money in advance, what invoices took up of them, and the TDS that payers kept."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from admin_views.base import ModelScreen
+from admin_views.document_mails import RESEND, MailRoutes
 from admin_views.fields import DayField
 from admin_views.operations import Operation
 from admin_views.records import Download, Related
 from admin_views.registry import screen
 from app import personal
-from app.models import TdsReceivable, Voucher, VoucherAdjustment
+from app.models import DocumentMail, TdsReceivable, Voucher, VoucherAdjustment
 from app.models.tds import TdsStatus
 from app.permissions import Actor
 from app.services import documents
@@ -33,8 +35,10 @@ def certify(
 
 
 @screen(Voucher, category="Billing", icon="receipt", place=7)
-class VoucherScreen(ModelScreen):
+class VoucherScreen(MailRoutes, ModelScreen):
     """Receipt vouchers of top-ups and refund vouchers of what went back; none is ever changed."""
+
+    details_template = "admin/voucher.html"
 
     column_list = (
         "number",
@@ -49,6 +53,28 @@ class VoucherScreen(ModelScreen):
     )
     search = ("=number", "customer.name")
     filters = ("kind", "customer", "wallet", "issued_on")
+    details = (
+        "kind",
+        "number",
+        "issued_at",
+        "customer",
+        "account",
+        "wallet",
+        "transaction",
+        "payment",
+        "receipt",
+        "registration",
+        "place_of_supply",
+        "service_code",
+        "rate",
+        "taxable",
+        "tax",
+        "amount",
+        "id",
+        "created_at",
+    )
+    labels: Mapping[str, str] = {"rate": "Rate in percent", "service_code": "SAC"}
+    operations = (RESEND,)
     intro = "Money for a wallet is an advance: its tax falls due with it, and is charged once."
     empty = "A voucher is issued when taxed money comes for a wallet, or goes back."
     downloads = (
@@ -74,6 +100,13 @@ class VoucherScreen(ModelScreen):
             columns=("number", "issued_on", "taxable", "tax"),
             title="Given back",
             empty="Nothing of it went back.",
+        ),
+        Related(
+            DocumentMail,
+            by="document_id",
+            columns=("subject", "recipient", "status", "sent_at"),
+            title="Mails",
+            empty="Nothing was mailed yet.",
         ),
     )
 

@@ -3,10 +3,22 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
+from app import clock
 from app.db import db
-from app.models import DocumentMail
+from app.models import DocumentMail, Voucher
 from app.permissions import Role
+from app.services import advances
+from tests.factories import (
+    ACTOR,
+    a_gstin,
+    make_account,
+    make_customer,
+    make_seller,
+    make_tax_rate,
+    make_wallet,
+)
 from tests.services.paying import make_issued_invoice
 
 
@@ -46,3 +58,20 @@ def test_support_may_look_and_not_send(at_desk):
     person = at_desk(Role.support)
     assert person.post(f"/admin/invoices/operation/mail/?id={invoice.id}", {}).status_code == 403
     assert db.session.query(DocumentMail).count() == 0
+
+
+def test_a_voucher_has_the_same_page(at_desk):
+    customer = make_customer("Namma Kirana", email="accounts@kirana.example", gstin=a_gstin("29"))
+    make_seller()
+    make_tax_rate()
+    wallet = make_wallet(account=make_account(customer, prepaid=True))
+    advances.receive(wallet, "1180", at=clock.now(), actor=ACTOR, reason="Bank transfer")
+    voucher = db.session.scalars(select(Voucher)).one()
+    person = at_desk(Role.finance_admin)
+    assert f"/admin/vouchers/mail/?id={voucher.id}" in person.text(
+        f"/admin/vouchers/details/?id={voucher.id}"
+    )
+    page = person.text(f"/admin/vouchers/mail/?id={voucher.id}")
+    assert f"Receipt Voucher {voucher.number}: ₹1,180.00" in page
+    person.post(f"/admin/vouchers/operation/mail/?id={voucher.id}", {})
+    assert [mail.n for mail in db.session.query(DocumentMail)] == [1]
