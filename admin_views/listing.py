@@ -18,7 +18,7 @@ from werkzeug.utils import secure_filename
 from admin_views import formatters, keys, loading, paging
 from admin_views.filters import Filter, derive, matches
 from admin_views.lookups import Lookup
-from admin_views.naming import column_of, label_of, mapper_of
+from admin_views.naming import column_of, is_in_order, label_of, mapper_of
 from app import clock, personal
 from app.db import Base, db
 from app.errors import NotFound
@@ -28,6 +28,8 @@ EXPORT_LIMIT = 10_000
 # What needs no escape in a query string.
 SAFE = "!$'()*,/:;?@"
 PAGING = ("page", "after", "before")
+# Under these headings a seller has few rows of everything.
+SHORT = frozenset({"Catalog", "Settings"})
 
 
 class ListRoutes:
@@ -44,6 +46,7 @@ class ListRoutes:
     lookups: dict[str, Lookup]
     list_template: str
     slug: str
+    category: str
     render: Callable[..., str]
     get_url: Callable[..., str]
 
@@ -53,9 +56,13 @@ class ListRoutes:
         """
         return select(self.model, *(make().label(name) for name, make in self.computed.items()))
 
+    def shown_query(self) -> Select[Any]:
+        """Return all rows of the screen with what the list shows of them."""
+        return self.base_query().options(*loading.options(self.model, self.columns))
+
     def listed(self, args: Mapping[str, str]) -> Select[Any]:
         """Return the rows that the search and the filters of an address leave."""
-        query = self.base_query().options(*loading.options(self.model, self.columns))
+        query = self.shown_query()
         term = args.get("search", "").strip()
         if term:
             query = query.where(matches(self.model, self.search, term))
@@ -80,8 +87,13 @@ class ListRoutes:
         else:
             number = args.get("page", "0")
             number_ok = number.isdecimal() and len(number) < 7
+            order = self.ordering(args)
             found = paging.by_number(
-                query.order_by(*self.ordering(args)), int(number) if number_ok else 0, PAGE_SIZE
+                query.order_by(*order),
+                self.shown_query().order_by(*order),
+                self.key_attributes(),
+                int(number) if number_ok else 0,
+                PAGE_SIZE,
             )
         for row in found.rows:
             self.attach(row)
@@ -93,24 +105,29 @@ class ListRoutes:
 
     def ordering(self, args: Mapping[str, str]) -> list[Any]:
         """Return the order of a small list: what the address asks, else the screen's own, and the key last so
-        that pages never overlap.
+        that pages never overlap. What has no value stands where the database puts it: only so an index has
+        the order.
         """
         asked, descending = args.get("sort", ""), bool(args.get("desc"))
         if not self.is_orderable(asked):
             asked, descending = self.order.lstrip("-"), self.order.startswith("-")
         chosen = [getattr(self.model, asked)] if asked else []
-        last = [
-            getattr(self.model, mapper_of(self.model).get_property_by_column(column).key)
-            for column in keys.key_columns(self.model)
-        ]
-        return [one.desc().nulls_last() if descending else one.asc().nulls_last() for one in [*chosen, *last]]
+        return [one.desc() if descending else one.asc() for one in [*chosen, *self.key_attributes()]]
+
+    def key_attributes(self) -> tuple[InstrumentedAttribute[Any], ...]:
+        """Return the attributes of the primary key."""
+        columns = keys.key_columns(self.model)
+        names = (mapper_of(self.model).get_property_by_column(column).key for column in columns)
+        return tuple(getattr(self.model, name) for name in names)
 
     def is_orderable(self, name: str) -> bool:
-        """Tell whether a list can be put in the order of this column."""
+        """Tell whether a list can be put in the order of this column: an index has it, or rows are few."""
         if personal.is_named(name) and personal.is_hidden():
             return False
         column = column_of(self.model, name) if name in self.columns and "." not in name else None
-        return column is not None and not self.big and not isinstance(column.type, loading.HEAVY)
+        if column is None or self.big or isinstance(column.type, loading.HEAVY):
+            return False
+        return self.category in SHORT or is_in_order(column)
 
     def attach(self, row: Any) -> Base:
         """Return the record of a result row, with what was computed beside it set on it."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, get_type_hints
 
-from sqlalchemy import Column, Date, DateTime, inspect
+from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Index, UniqueConstraint, inspect
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from app.db import Base
@@ -135,3 +135,18 @@ def visible_columns(model: type[Base]) -> list[str]:
         if not column.info.get("secret") and name not in names:
             names.append(name)
     return names
+
+
+@cache
+def is_in_order(column: Column[Any]) -> bool:
+    """Tell whether an index has a table in the order of a column; one with a handful of values tells too
+    little of it.
+    """
+    rules = [rule for rule in column.table.constraints if isinstance(rule, UniqueConstraint)]
+    first = [next(iter(rule.columns)) for rule in (column.table.primary_key, *rules)]
+    first += [next(iter(index.expressions)) for index in column.table.indexes if not _is_partial(index)]
+    return not isinstance(column.type, Enum | Boolean) and any(column is one for one in first)
+
+
+def _is_partial(index: Index) -> bool:
+    return index.dialect_options["postgresql"]["where"] is not None

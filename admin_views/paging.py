@@ -48,13 +48,25 @@ class Page:
         return f"{shown} of {self.total:,}" if self.precise else f"{shown} of more than {self.total:,}"
 
 
-def by_number(query: Select[Any], number: int, size: int) -> Page:
-    """Return page `number` (from 0) of a query that is already in order; two statements."""
+def by_number(
+    query: Select[Any],
+    shown: Select[Any],
+    keys: tuple[InstrumentedAttribute[Any], ...],
+    number: int,
+    size: int,
+) -> Page:
+    """Return page `number` (from 0) of a query; two statements.
+
+    `query` finds and orders, `shown` is in the same order and fetches what the rows show: of the 50 rows of
+    the page alone, and not of all that are passed over.
+    """
     one_each = query.order_by(None).with_only_columns(literal(1).label("one"), maintain_column_froms=True)
     counted = select(func.count()).select_from(one_each.limit(COUNT_LIMIT + 1).subquery())
     total = db.session.scalar(counted) or 0
     number = max(0, min(number, COUNT_LIMIT // size, (total - 1) // size if total <= COUNT_LIMIT else number))
-    rows = list(db.session.execute(query.limit(size + 1).offset(number * size)))
+    picked = query.with_only_columns(*keys, maintain_column_froms=True).limit(size + 1).offset(number * size)
+    key: Any = keys[0] if len(keys) == 1 else tuple_(*keys)
+    rows = list(db.session.execute(shown.where(key.in_(picked.correlate(None)))))
     return Page(
         rows=rows[:size],
         total=min(total, COUNT_LIMIT),
