@@ -47,6 +47,8 @@ PUBLIC_ENDPOINTS = {
     "auth.home": "leads everybody to their own place",
     "auth.sign_in": "the door itself",
     "auth.sign_in_as": "the door itself",
+    "auth.start": "leads to the identity provider",
+    "auth.callback": "takes the identity provider's answer, which proves itself",
     "auth.sign_out": "ends a session if there is one",
 }
 

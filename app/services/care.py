@@ -15,7 +15,15 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from app.config import current_settings
 from app.db import Base, db, in_transaction
 from app.gateways.files import open_store
-from app.models import DeadLetter, IdempotencyRecord, JobRun, OutboxMessage, StoredFile, WebhookMessage
+from app.models import (
+    DeadLetter,
+    EndedSession,
+    IdempotencyRecord,
+    JobRun,
+    OutboxMessage,
+    StoredFile,
+    WebhookMessage,
+)
 from app.models.payments import MessageStatus
 from app.models.usage import DeadLetterStatus
 from app.services import archive_tables as tables
@@ -151,6 +159,12 @@ RULES = (
         "Finished runs of jobs and imports",
         400,
         rows(JobRun, JobRun.started_at, JobRun.finished_at.is_not(None)),
+    ),
+    Rule(
+        "ended_sessions",
+        "Sessions that were signed out of, once they would be over by themselves",
+        1,
+        rows(EndedSession, EndedSession.ended_at),
     ),
     Rule("uploads", "Files of usage that were uploaded for an import", 90, uploads),
     Rule("mails", "Mails written as files where no mail server is set", 90, mails),

@@ -140,11 +140,33 @@ def test_choosing_a_name_is_closed_unless_all_of_it_is_local(
     assert client.get("/").location == "/sign-in"
 
 
-def test_choosing_a_name_is_closed_to_other_machines(client: FlaskClient) -> None:
-    user = make_user(Role.super_admin)
+ELSEWHERE: dict[str, dict[str, str]] = {
+    "a peer on another machine": {"REMOTE_ADDR": "192.0.2.7"},
+    "a server that listens everywhere": {"SERVER_NAME": "0.0.0.0"},
+    "a server on the network": {"SERVER_NAME": "192.0.2.1"},
+    "a name of another site that leads here": {"HTTP_HOST": "evil.example:8000"},
+    "a proxy on this machine": {"HTTP_X_FORWARDED_FOR": "192.0.2.7"},
+    "a proxy that speaks the standard": {"HTTP_FORWARDED": "for=192.0.2.7"},
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_choosing_a_name_is_closed_to_other_machines(client: FlaskClient, where: str) -> None:
+    user = make_user(Role.super_admin, name="Ananya Rao")
     form = {"csrf_token": csrf_token(client), "user": str(user.id)}
-    answer = client.post("/sign-in", data=form, environ_base={"REMOTE_ADDR": "192.0.2.7"})
-    assert answer.status_code == 404
+    page = client.get("/sign-in", environ_overrides=ELSEWHERE[where]).get_data(as_text=True)
+    answer = client.post("/sign-in", data=form, environ_overrides=ELSEWHERE[where])
+    # A browser sends no cookie to another name, so the form's token fails before anything else.
+    assert answer.status_code == (400 if "HTTP_HOST" in ELSEWHERE[where] else 404)
+    assert "Ananya Rao" not in page
+    assert client.get("/").location == "/sign-in"
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:9000", "[::1]:8000"])
+def test_choosing_a_name_is_open_by_every_name_of_this_machine(client: FlaskClient, host: str) -> None:
+    make_user(Role.super_admin, name="Ananya Rao")
+    page = client.get("/sign-in", environ_overrides={"HTTP_HOST": host}).get_data(as_text=True)
+    assert "Ananya Rao" in page
 
 
 def test_a_session_ends_after_thirty_idle_minutes(client: FlaskClient) -> None:

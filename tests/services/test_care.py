@@ -3,6 +3,7 @@ grow for ever has an end.
 """
 
 import os
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from app.gateways.files import open_store
 from app.models import (
     AuditRecord,
     DeadLetter,
+    EndedSession,
     EventArchive,
     EventCorrection,
     EventKey,
@@ -122,6 +124,7 @@ def row(model: type, age: datetime, n: int) -> object:
             status="discarded",
             last_seen_at=age,
         ),
+        EndedSession: lambda: EndedSession(id=uuid.uuid4(), ended_at=age),
         JobRun: lambda: JobRun(job="jobs.care.clean_up", period=f"p{n}", started_at=age, finished_at=age),
     }
     return makers[model]()
@@ -137,7 +140,7 @@ def open_row(model: type, age: datetime, n: int) -> object:
 
 
 RULES = {rule.name: rule for rule in care.RULES}
-TABLES = (IdempotencyRecord, OutboxMessage, WebhookMessage, DeadLetter, JobRun)
+TABLES = (IdempotencyRecord, EndedSession, OutboxMessage, WebhookMessage, DeadLetter, JobRun)
 
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__tablename__)
@@ -152,7 +155,7 @@ def test_a_row_goes_after_its_days_and_not_before(session: Session, model: type)
     assert care.clean_up(NOW)[name] == 0
 
 
-@pytest.mark.parametrize("model", TABLES[1:], ids=lambda model: model.__tablename__)
+@pytest.mark.parametrize("model", TABLES[2:], ids=lambda model: model.__tablename__)
 def test_what_is_not_done_never_goes(session: Session, model: type) -> None:
     session.add(open_row(model, old(4000), 1))
     session.flush()
