@@ -156,7 +156,7 @@ def work(
         reach("billing.metered")
     first, book = len(pending) * lane // lanes, PriceBook()
     ordered = (*pending[first:], *pending[:first])
-    size = 1 if dry_run else together or _together(len(pending), lanes)
+    size = 1 if dry_run else together or in_one_transaction(len(pending), lanes)
     for start in range(0, len(ordered), size):
         share = ordered[start : start + size]
         steps = _do(share, period, dry_run, at=at, actor=actor, book=book)
@@ -167,7 +167,7 @@ def work(
     in_transaction(lambda: _finish(run_id, at))
 
 
-def _together(pending: int, lanes: int) -> int:
+def in_one_transaction(pending: int, lanes: int) -> int:
     """Return how many accounts share a transaction: each lane has many of them, so that none waits long for
     another and a kill undoes little."""
     return min(MOST_TOGETHER, max(1, pending // (lanes * FEWEST_SHARES)))

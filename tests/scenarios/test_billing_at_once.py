@@ -40,8 +40,8 @@ def begin(only: set[UUID] | None = None) -> str:
         return str(billing.prepare("2025-01", at=clock.now(), actor=ACTOR, accounts=only).id)
 
 
-def bill(own: OwnDatabase, run_id: str, lane: int, lanes: int, failpoints: str = "") -> Child:
-    words = ("-m", "tests.scenarios.billing_process", run_id, str(lane), str(lanes))
+def bill(own: OwnDatabase, run_id: str, lane: int, lanes: int, failpoints: str = "", *more: str) -> Child:
+    words = ("-m", "tests.scenarios.billing_process", run_id, str(lane), str(lanes), *more)
     return own.start(f"billing-{lane}", *words, extra={"FAILPOINTS": failpoints})
 
 
@@ -76,6 +76,56 @@ def test_two_hundred_invoices_by_eight_workers_with_rollbacks_have_consecutive_n
     year = financial_year(ist_date(clock.now()))
     assert numbers == [format_number("OT29", year, n) for n in range(1, INVOICES + 1)]
     assert (last, owed) == (INVOICES, Decimal(118 * INVOICES))
+    with own_database.app():
+        report = verify.run(at=clock.now())
+    assert report.ok, report.as_json()
+
+
+def test_accounts_billed_together_by_several_workers_with_rollbacks_have_consecutive_numbers(
+    own_database: OwnDatabase,
+) -> None:
+    """Five accounts share a transaction, and every seventh of a worker has it rolled back for all five, their
+    numbers taken: none of them is lost.
+    """
+    invoices, workers = 60, 3
+    with own_database.app():
+        open_shop(invoices)
+        run_id = begin()
+    failpoints = "billing.before_commit=fail/7"
+    children = [bill(own_database, run_id, lane, workers, failpoints, "5") for lane in range(workers)]
+    found = told(own_database, children)
+    assert sum(each["billed"] for each in found) == invoices
+    # Who bills three shares of five reaches the seventh.
+    assert any(each["thrown_back"] for each in found)
+    with own_database.connect() as connection:
+        numbers = [row[0] for row in connection.execute("SELECT number FROM invoices ORDER BY number")]
+        series = connection.execute("SELECT last_number FROM invoice_series").fetchall()
+    year = financial_year(ist_date(clock.now()))
+    assert numbers == [format_number("OT29", year, n) for n in range(1, invoices + 1)]
+    assert series == [(invoices,)]
+    with own_database.app():
+        report = verify.run(at=clock.now())
+    assert report.ok, report.as_json()
+
+
+def test_a_worker_killed_amid_accounts_billed_together_leaves_none_or_all_of_them(
+    own_database: OwnDatabase,
+) -> None:
+    def issued() -> list[str]:
+        with own_database.connect() as connection:
+            return [row[0] for row in connection.execute("SELECT number FROM invoices ORDER BY number")]
+
+    with own_database.app():
+        open_shop(6)
+        run_id = begin()
+    year = financial_year(ist_date(clock.now()))
+    first = [format_number("OT29", year, n) for n in range(1, 7)]
+    for step, left in (("drafted", 0), ("number_taken", 0), ("before_commit", 0), ("after_commit", 3)):
+        doomed = bill(own_database, run_id, 0, 1, f"billing.{step}=kill/2", "3")
+        own_database.poll(lambda child=doomed: child.reap() is not None, f"a death at {step}", doomed)  # type: ignore[misc]
+        assert issued() == first[:left]
+    (found,) = told(own_database, [bill(own_database, run_id, 0, 1, "", "3")])
+    assert (found["billed"], issued()) == (3, first)
     with own_database.app():
         report = verify.run(at=clock.now())
     assert report.ok, report.as_json()
