@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import psycopg
@@ -30,8 +31,10 @@ GUARDED = ("journals", "postings")
 
 
 @contextmanager
-def open_books(data: Path, *, durable: bool = True) -> Iterator[tuple[Flask, Stores]]:
-    """Yield the product in an application context, over a migrated database of its own and no processes."""
+def open_books(data: Path, *, durable: bool = True, **more: Any) -> Iterator[tuple[Flask, Stores]]:
+    """Yield the product in an application context, over a migrated database of its own and no processes.
+
+    `more` are settings."""
     with open_stores(data, {}, durable=durable) as stores:
         stores.start()
         settings = Settings(
@@ -42,6 +45,7 @@ def open_books(data: Path, *, durable: bool = True) -> Iterator[tuple[Flask, Sto
             secret_key="for the bench only, 32 characters",
             log_level="ERROR",
             statement_timeout_ms=600_000,
+            **more,
         )
         app = create_app(settings)
         with app.app_context():

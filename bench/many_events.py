@@ -49,7 +49,7 @@ ROLLUPS = """
     INSERT INTO usage_rollups (account_id, metric_id, bucket_at, dimensions, quantity, events)
     SELECT account_id, metric_id, date_bin('15 minutes', occurred_at, 'epoch'), properties, count(*), count(*)
     FROM usage_events WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
-    GROUP BY 1, 2, 3, 4 ORDER BY 3, 1
+    GROUP BY 1, 2, 3, 4 ORDER BY 3, 1 ON CONFLICT DO NOTHING
 """
 
 
