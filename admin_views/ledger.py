@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 from flask_admin import BaseView, expose
-from sqlalchemy import ColumnElement, exists, false, func
+from sqlalchemy import ColumnElement, any_, exists, false, func, select
 
 from admin_views.base import ModelScreen, StaffView
 from admin_views.filters import Filter
@@ -22,11 +22,24 @@ from app.templating import current_zone, words
 
 LARGEST_EXPONENT = 20
 BOOKS = tuple((book.value, words(book.value)) for book in Book)
+OFTEN = (Book.wallet, Book.revenue)
 
 
 def touching(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition that a journal has a posting like this."""
     return exists().where(Posting.journal_id == Journal.id, condition)
+
+
+def on_book(book: str) -> ColumnElement[bool]:
+    """Return the condition that a journal touches a book. Nearly all touch `wallet` and `revenue`, so they
+    are found on the way; of the others the ids come first, from the index that leaves those two out.
+    """
+    if book in OFTEN:
+        return touching(Posting.book == book)
+    found = select(Posting.journal_id).where(
+        Posting.book == book, *(Posting.book != often for often in OFTEN)
+    )
+    return Journal.id == any_(func.array(found.scalar_subquery()))
 
 
 def of_amount(given: str) -> ColumnElement[bool]:
@@ -60,7 +73,7 @@ class JournalScreen(ModelScreen):
     filters = (
         "kind",
         "currency",
-        Filter("book", "Book", "choice", BOOKS, where=lambda book: touching(Posting.book == book)),
+        Filter("book", "Book", "choice", BOOKS, where=on_book),
         Filter("account", "Account", "lookup", target=Account, where=on_account),
         Filter("wallet", "Wallet", "lookup", target=Wallet, where=on_wallet),
         Filter("amount", "Amount", "text", where=of_amount),

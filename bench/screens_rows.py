@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Enum,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -141,6 +142,8 @@ def _value(table: Table, column: Column[Any], copies: Mapping[str, int]) -> str:
     if isinstance(column.type, (DateTime, Date)):
         kind = "date" if isinstance(column.type, Date) else "timestamptz"
         return f"({own} - make_interval(days => {SPREAD_DAYS} * (copy.n % {SPREAD})))::{kind}"
+    if isinstance(column.type, LargeBinary) and _tells_apart(table, column, copies):
+        return f"int4send(copy.n) || {own}"
     if _is_text(column) and ((table.name, column.name) in NAMED or _tells_apart(table, column, copies)):
         return f"{own} || CASE WHEN {own} ~ '@' THEN copy.n::text ELSE '-' || copy.n END"
     if isinstance(column.type, Integer) and (column.identity or column.unique or _is_key(table, column)):
@@ -164,7 +167,9 @@ def _is_key(table: Table, column: Column[Any]) -> bool:
 
 
 def _tells_apart(table: Table, column: Column[Any], copies: Mapping[str, int]) -> bool:
-    """Tell whether this text has to differ between copies: the last of a unique rule without an id."""
+    """Tell whether this has to differ between copies: the bytes, else the last text, of a unique rule without
+    an id.
+    """
     rules = [
         list(one.columns)
         for one in table.constraints
@@ -174,6 +179,7 @@ def _tells_apart(table: Table, column: Column[Any], copies: Mapping[str, int]) -
     for rule in rules:
         parents = [key.column.table.name for each in rule for key in each.foreign_keys]
         texts = [each.name for each in rule if _is_text(each)]
+        texts = [each.name for each in rule if isinstance(each.type, LargeBinary)] or texts
         if texts and texts[-1] == column.name and not any(copies[name] for name in parents):
             return True
     return False

@@ -1,6 +1,7 @@
 """Indexes that have the lists of the screens in their order, and those that answer their searches.
 
-Only for tables that grow with the customers; none on a table that ingest or metering writes.
+Only for tables that grow with the customers. On what metering writes for each deduction they are partial and
+leave out what it writes: of a ledger it is the seldom that is looked for.
 """
 
 import sqlalchemy as sa
@@ -35,13 +36,22 @@ OTHERS = (
     ("users", "ix_users_email_prefix", [sa.text("lower(email) text_pattern_ops")]),
 )
 INDEXES = (*((table, f"ix_{table}_created_at", ["created_at"]) for table in NEWEST_FIRST), *OTHERS)
+PARTIAL = (
+    ("journals", "ix_journals_kind", ["kind", "id"], "kind <> 'usage'"),
+    ("postings", "ix_postings_book", ["book", "journal_id"], "book <> 'wallet' AND book <> 'revenue'"),
+    ("wallet_transactions", "ix_wallet_transactions_kind", ["kind", "created_at", "id"], "kind <> 'usage'"),
+)
 
 
 def upgrade() -> None:
     for table, name, columns in INDEXES:
         op.create_index(name, table, columns)
+    for table, name, columns, where in PARTIAL:
+        op.create_index(name, table, columns, postgresql_where=sa.text(where))
 
 
 def downgrade() -> None:
+    for table, name, _, _ in reversed(PARTIAL):
+        op.drop_index(name, table_name=table)
     for table, name, _ in reversed(INDEXES):
         op.drop_index(name, table_name=table)
