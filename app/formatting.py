@@ -128,6 +128,16 @@ def format_date(day: date | str, locale: str = "en_US") -> str:
 
 
 @lru_cache(maxsize=1_000)
+def format_short_day(day: date, locale: str = "en_US") -> str:
+    """Return a date without its year, for the axis of a chart.
+
+    >>> format_short_day(date(2026, 5, 1)), format_short_day(date(2026, 5, 1), "id")
+    ('1 May', '1 Mei')
+    """
+    return babel_date(day, "d MMM", locale=locale)
+
+
+@lru_cache(maxsize=1_000)
 def format_month(day: date, locale: str = "en_US") -> str:
     """Return the month that a day lies in.
 

@@ -23,6 +23,7 @@ from app.formatting import (
     format_month,
     format_percent,
     format_quantity,
+    format_short_day,
     format_unit_price,
 )
 
@@ -120,6 +121,7 @@ def init_app(app: Flask) -> None:
         instant=instant,
         day=day,
         month=month,
+        short_day=short_day,
         words=words,
     )
     app.jinja_env.globals.update(status_look=status_look, nothing=Nothing(), icon_address=icon_address)
@@ -213,6 +215,11 @@ def instant(at: datetime | None, zone: str | None = None) -> Markup:
 def day(on: date | None) -> Markup:
     """Return a calendar date."""
     return nothing() if on is None else DAY % (on.isoformat(), format_date(on, languages.current_language()))
+
+
+def short_day(on: date) -> str:
+    """Return a date without its year."""
+    return format_short_day(on, languages.current_language())
 
 
 def month(of: date) -> str:

@@ -1,7 +1,6 @@
 """`flask languages`: bring the catalogues up to date with what the templates and the screens say."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 from babel.messages.catalog import Catalog
@@ -24,6 +23,9 @@ WIDTH = 110
 # What services say in a word and templates show by the filter `translated`.
 SAID = (
     "none",
+    "Everything, with people, keys and queues",
+    "Customers, plans, wallets, invoices and payments",
+    "Reads the back office and changes nothing",
     "is overdue",
     "is due soon",
     "was issued",
@@ -97,7 +99,7 @@ def messages(app: Flask) -> Catalog:
     return catalogue
 
 
-def _literals() -> Iterator[str | tuple[str, str]]:
+def _literals() -> Iterator[str | tuple[str, ...]]:
     jinja = {"extensions": "jinja2.ext.i18n", "newstyle_gettext": "true", "silent": "false"}
     for folder, method in (
         (TEMPLATES, "jinja2"),

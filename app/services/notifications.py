@@ -71,6 +71,11 @@ class Listed:
     notification: Notification
     read: bool
 
+    @property
+    def about(self) -> str:
+        """What its kind is called: the sentence itself is kept in English."""
+        return KINDS[self.notification.kind].title
+
 
 def kinds_for(who: Actor | Role) -> dict[str, Kind]:
     """Return the kinds that somebody is told of."""

@@ -49,7 +49,7 @@ class Trend:
     """The figures of a chart: days, and per line of it a quantity for each day."""
 
     metric: Counted
-    days: list[str]
+    days: list[date]
     lines: list[tuple[str, list[Decimal]]]
 
 
@@ -84,7 +84,7 @@ def totals(account_ids: Sequence[UUID], days: Days) -> list[Total]:
 def trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
     """Return what these accounts used of each metric by local day, split by the metric's first dimension."""
     made_from = [*map(marks.usage_of, account_ids), marks.METRICS]
-    key = _key("usage-trends", account_ids, days)
+    key = _key("usage-trends-by-date", account_ids, days)
     return cache.get_or_make(
         key, made_from, marks.USAGE_SECONDS, lambda: _trends(account_ids, days), list[Trend]
     )
@@ -150,10 +150,7 @@ def _trends(account_ids: Sequence[UUID], days: Days) -> list[Trend]:
         line = name or (OTHER if dimensions else metric.unit)
         quantity = rollups.quantity_of(aggregation, total, states, _whole_day(on, days.zone))
         found.setdefault(metric, {}).setdefault(line, {})[on] = quantity
-    return [
-        Trend(metric, [f"{on.day} {on:%b}" for on in days.each], _lines(of, days.each))
-        for metric, of in found.items()
-    ]
+    return [Trend(metric, days.each, _lines(of, days.each)) for metric, of in found.items()]
 
 
 def _lines(found: dict[str, dict[date, Decimal]], axis: list[date]) -> list[tuple[str, list[Decimal]]]:

@@ -36,6 +36,7 @@ const options = (spec) => {
   const [axis, full] = [formatter(spec.format, true), formatter(spec.format, false)];
   const [text, line] = [resolved("--color-text-secondary"), resolved("--color-border")];
   const grid = { color: line, drawTicks: false };
+  const rtl = document.documentElement.dir === "rtl";
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   return {
     responsive: true,
@@ -43,12 +44,12 @@ const options = (spec) => {
     animation: still ? false : { duration: 250 },
     interaction: { mode: "index", intersect: false },
     plugins: {
-      legend: { display: spec.series.length > 1, position: "bottom", labels: { color: text, boxWidth: 10, boxHeight: 10, usePointStyle: true } },
-      tooltip: { callbacks: { label: (item) => ` ${item.dataset.label}: ${full.format(item.parsed.y)}` } },
+      legend: { rtl, display: spec.series.length > 1, position: "bottom", labels: { color: text, boxWidth: 10, boxHeight: 10, usePointStyle: true } },
+      tooltip: { rtl, callbacks: { label: (item) => ` ${item.dataset.label}: ${full.format(item.parsed.y)}` } },
     },
     scales: {
-      x: { stacked: spec.kind === "bar", grid: { display: false }, border: { color: line }, ticks: { color: text, maxRotation: 0, autoSkipPadding: 16 } },
-      y: { stacked: spec.kind === "bar", beginAtZero: true, grid, border: { display: false }, ticks: { color: text, padding: 8, maxTicksLimit: 6, callback: (value) => axis.format(value) } },
+      x: { reverse: rtl, stacked: spec.kind === "bar", grid: { display: false }, border: { color: line }, ticks: { color: text, maxRotation: 0, autoSkipPadding: 16 } },
+      y: { position: rtl ? "right" : "left", stacked: spec.kind === "bar", beginAtZero: true, grid, border: { display: false }, ticks: { color: text, padding: 8, maxTicksLimit: 6, callback: (value) => axis.format(value) } },
     },
   };
 };
