@@ -144,6 +144,7 @@ class Journal(Identified, Base):
     __table_args__ = (
         Index("ix_journals_reverses_id", "reverses_id"),
         Index("ix_journals_reference", "reference_type", "reference_id"),
+        Index("ix_journals_created_at", "created_at"),
         # Not of usage, which is nearly all and which metering writes: what is seldom is what is looked for.
         Index("ix_journals_kind", "kind", "id", postgresql_where=text("kind <> 'usage'")),
     )
@@ -180,10 +181,12 @@ class Posting(Base):
         CheckConstraint("book <> 'wallet' OR seq IS NOT NULL", name="seq_of_wallet"),
         CheckConstraint("(seq IS NULL) = (hash IS NULL)", name="hash_of_wallet"),
         Index("ix_postings_journal_id", "journal_id"),
+        Index("ix_postings_amount", text("abs(amount)"), "journal_id"),
         Index(
             "ix_postings_book",
             "book",
-            "journal_id",
+            "id",
+            postgresql_include=["journal_id"],
             postgresql_where=text("book <> 'wallet' AND book <> 'revenue'"),
         ),
         Index("ix_postings_account_id", "account_id"),
