@@ -40,6 +40,7 @@ class DataCareView(StaffView, BaseView):
 
     resource = "operations"
     icon = "database"
+    behind = True
 
     def __init__(self) -> None:
         super().__init__(name="Data care", category="Operations", endpoint="admin_data_care", url="data-care")

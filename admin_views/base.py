@@ -56,6 +56,8 @@ class StaffView:
     resource: str
     endpoint: str
     in_sidebar = True
+    # A page behind the lists of its heading, not before them.
+    behind = False
 
     # The views that ask who signed in long ago to do it again first.
     needs_recent_sign_in: ClassVar[frozenset[str]] = frozenset()
@@ -281,6 +283,7 @@ def navigation(current: str, waiting: Waiting) -> list[tuple[str, list[dict[str,
         if view.in_sidebar and view.is_accessible():
             to_page = address(f"{view.endpoint}.index")
             item = {"label": view.name, "url": to_page, "icon": view.icon, "active": view.endpoint == current}
-            groups.setdefault(view.category or "", []).insert(0, item)
+            group = groups.setdefault(view.category or "", [])
+            group.insert(len(group) if view.behind else 0, item)
     overview = groups.pop("", [])
     return [("", overview), *((category, items) for category, items in groups.items() if items)]

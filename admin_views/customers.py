@@ -101,7 +101,7 @@ OPERATIONS = (
 class CustomerScreen(ModelScreen):
     """The customers, and the page of one."""
 
-    column_list = ("name", "plan", "wallet_balance", "status", "country", "email", "phone", "created_at")
+    column_list = ("name", "plan", "wallet_balance", "status", "country", "phone", "created_at")
     computed = {"plan": reports.plans_of_customer, "wallet_balance": reports.balances_of_customer}
     formats = {"wallet_balance": balances}
     search = ("name", "email", "=external_id", "=gstin")
@@ -216,6 +216,5 @@ class CustomerScreen(ModelScreen):
         ]
 
     def _invoice_address(self, customer: Customer) -> str:
-        (account, *others) = customer.accounts or [None]
-        known = {} if account is None or others else {"account": account.id}
-        return url_for("admin_invoices.generate_view", **known)
+        only = customer.accounts[0].id if len(customer.accounts) == 1 else None
+        return url_for("admin_invoices.generate_view", account=only)

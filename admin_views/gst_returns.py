@@ -23,6 +23,7 @@ MOST_ROWS = 200
 class GstReturnsView(StaffView, BaseView):
     """The page at /admin/gst-returns/."""
 
+    behind = True
     resource = "billing"
     icon = "building-bank"
 

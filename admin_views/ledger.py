@@ -110,6 +110,7 @@ class TrialBalanceView(StaffView, BaseView):
 
     resource = "wallets"
     icon = "scale"
+    behind = True
 
     def __init__(self) -> None:
         super().__init__(

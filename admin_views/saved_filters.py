@@ -5,7 +5,7 @@ page.
 """
 
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from flask import current_app, flash, redirect, request, url_for
@@ -146,7 +146,8 @@ def _list_of(slug: str) -> ModelScreen:
 
 def _address(view: ModelScreen, asked: dict[str, str]) -> str:
     """Return the address of a list that is narrowed to what is asked."""
-    return url_for(f"{view.endpoint}.index_view", **asked)
+    address = url_for(f"{view.endpoint}.index_view")
+    return f"{address}?{urlencode(asked)}" if asked else address
 
 
 def _known(view: ModelScreen) -> frozenset[str]:

@@ -13,6 +13,7 @@ from admin_views import queues
 from admin_views.archives import DataCareView
 from admin_views.base import ModelScreen
 from admin_views.billing_console import BillingConsoleView
+from admin_views.branding import BrandingView
 from admin_views.dashboard import Dashboard
 from admin_views.gst_returns import GstReturnsView
 from admin_views.imports import ImportView
@@ -23,6 +24,7 @@ from admin_views.preferences import PreferencesView
 from admin_views.registry import SCREENS
 from admin_views.saved_filters import FiltersView
 from admin_views.search import SearchView
+from admin_views.settings_index import SettingsView
 from app import personal
 from app.db import Base
 from app.registry import load_package
@@ -52,6 +54,8 @@ def init_app(app: Flask) -> None:
         InboxView(),
         GstReturnsView(),
         PreferencesView(),
+        BrandingView(),
+        SettingsView(),
     )
     admin.add_views(*pages, SearchView(), FiltersView())
     app.extensions["admin_pages"] = [home, *pages]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -21,7 +21,7 @@ class CustomerNote(Identified, Base):
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="RESTRICT"))
     text: Mapped[str]
-    pinned: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
     author: Mapped[str]
     created_at: Mapped[CreatedAt]
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.portal import (
+    branding,
     dashboard,
     invoices,
     keys,
@@ -39,3 +40,4 @@ def init_app(app: Flask) -> None:
     """Enter the pages of the portal; each module of `PAGES` puts its own on the blueprint."""
     app.register_blueprint(blueprint)
     app.register_blueprint(language.blueprint)
+    app.register_blueprint(branding.blueprint)

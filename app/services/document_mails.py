@@ -26,7 +26,7 @@ from app.ids import new_id
 from app.models import DocumentMail, Invoice, OutboxMessage, Voucher
 from app.models.exports import MailStatus
 from app.permissions import Actor
-from app.services import audit, documents, outbox, vouchers
+from app.services import audit, branding, documents, outbox, vouchers
 from app.services.document_kinds import Snapshot
 
 # What `app.services.issuing` promises; the payload is {"invoice_id"}.
@@ -133,6 +133,7 @@ def _context(snapshot: Snapshot) -> dict[str, Any]:
         "facts": _facts(snapshot),
         "url": f"{home}/portal/",
         "home": home,
+        "brand": branding.current(),
     }
 
 

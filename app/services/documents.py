@@ -18,7 +18,7 @@ from app.gateways.files import open_store
 from app.gateways.pdf import CONTENT_TYPE, render_pdf
 from app.ids import new_id
 from app.models import Invoice, StoredFile
-from app.services import einvoices, invoice_document, statement_document, voucher_document
+from app.services import branding, einvoices, invoice_document, statement_document, voucher_document
 from app.services.document_kinds import Document, Snapshot, kinds
 
 # The modules whose import enters their kinds of documents.
@@ -89,7 +89,8 @@ def render_snapshot(snapshot: Snapshot, **more: Any) -> bytes:
     """
     kind = kinds[snapshot["kind"]]
     title = f"{snapshot['title']} {snapshot['number']}"
-    context = {**kind.build(snapshot), **more}
+    brand = branding.letterhead(snapshot["seller"].get("brand"))
+    context = {"brand": brand, **kind.build(snapshot), **more}
     return render_pdf(kind.template, context, title=title, author=snapshot["seller"]["name"])
 
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app.config import current_settings
 from app.gateways.mail import Mail, open_mailer
 from app.models import Notification
+from app.services import branding
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
 
@@ -27,6 +28,7 @@ def compose(told: Notification, to: str, *, key: str) -> Mail:
         "url": to_pay or choices,
         "action": "Pay now" if to_pay else f"Show it in the {place}",
         "choices": choices,
+        "brand": branding.current(),
     }
     text, html = (_environment().get_template(f"notification.{kind}").render(context) for kind in FORMS)
     return Mail(key=key, to=to, subject=told.title, text=text, html=html)

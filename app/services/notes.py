@@ -58,7 +58,7 @@ def pin(note: CustomerNote, *, pinned: bool, at: datetime, actor: Actor) -> Cust
     return note
 
 
-def of(customer_id: UUID) -> Select[tuple[CustomerNote]]:
+def of(customer_id: UUID) -> Select[CustomerNote]:
     """Return the query of the notes on a customer, the pinned first, then the newest."""
     order = (CustomerNote.pinned.desc(), CustomerNote.created_at.desc(), CustomerNote.id.desc())
     return select(CustomerNote).where(CustomerNote.customer_id == customer_id).order_by(*order)

@@ -17,6 +17,7 @@ def seller_json(seller: Seller) -> dict[str, Any]:
         "gstin": seller.gstin,
         "state_code": seller.state_code,
         "state": STATES[seller.state_code],
+        **({"brand": dict(seller.brand)} if seller.brand else {}),
     }
 
 

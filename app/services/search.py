@@ -143,9 +143,12 @@ def _as_id(term: str) -> UUID | None:
 
 def _row(model: Any, title: Any, detail: Any, *conditions: ColumnElement[bool] | None) -> Select[Any]:
     found = or_(*(condition for condition in conditions if condition is not None))
-    return select(
-        cast(model.id, Text).label("id"), cast(title, Text).label("title"), cast(detail, Text).label("detail")
-    ).where(found)
+    columns: list[ColumnElement[Any]] = [
+        cast(model.id, Text).label("id"),
+        cast(title, Text).label("title"),
+        cast(detail, Text).label("detail"),
+    ]
+    return select(*columns).where(found)
 
 
 def _starts(column: Any, term: str) -> ColumnElement[bool]:
@@ -211,7 +214,8 @@ def _requests(term: str, key: UUID | None) -> Select[Any]:
 
 
 def _nothing(term: str, key: UUID | None) -> Select[Any]:
-    return select(null(), null(), null()).where(text("false"))
+    columns: list[ColumnElement[Any]] = [null(), null(), null()]
+    return select(*columns).where(text("false"))
 
 
 KINDS = (

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -17,6 +18,7 @@ from app.domain.tax import Abroad, Supply, place_of_supply
 from app.errors import Conflict
 from app.models import Account, Customer, Invoice, SellerRegistration, TaxCollector, TaxRate
 from app.models.customers import TaxTreatment
+from app.services import branding
 from app.services.inputs import refusals
 
 EVERY_CODE = "*"
@@ -65,6 +67,7 @@ class Seller:
     series_prefix: str
     bank_details: str | None
     letters: tuple[Letter, ...]
+    brand: Mapping[str, Any] | None = None
 
     def lut_on(self, on: date) -> str | None:
         """Return the number of the letter of undertaking that holds on that day: exports then bear no tax."""
@@ -88,8 +91,8 @@ def sellers(on: date) -> tuple[Seller, ...]:
     )
     order = (SellerRegistration.is_default.desc(), SellerRegistration.valid_from, SellerRegistration.gstin)
     letters = selectinload(SellerRegistration.letters)
-    rows = db.session.scalars(select(SellerRegistration).where(*valid).options(letters).order_by(*order))
-    return tuple(seller_of(row) for row in rows)
+    query = select(SellerRegistration, branding.for_documents()).where(*valid).options(letters)
+    return tuple(seller_of(row, brand) for row, brand in db.session.execute(query.order_by(*order)))
 
 
 def choose(valid: Sequence[Seller], on: date, account: Account | None) -> Seller:
@@ -114,8 +117,8 @@ def choose(valid: Sequence[Seller], on: date, account: Account | None) -> Seller
     return valid[0]
 
 
-def seller_of(row: SellerRegistration) -> Seller:
-    """Return a registration as documents need it."""
+def seller_of(row: SellerRegistration, brand: Mapping[str, Any] | None = None) -> Seller:
+    """Return a registration as documents need it, with what they keep of the brand."""
     place = f"{row.city} {row.postal_code}, {STATES[row.state_code]}"
     return Seller(
         id=row.id,
@@ -126,6 +129,7 @@ def seller_of(row: SellerRegistration) -> Seller:
         series_prefix=row.series_prefix,
         bank_details=row.bank_details,
         letters=tuple(Letter(one.number, one.valid_from, one.valid_until) for one in row.letters),
+        brand=brand,
     )
 
 
