@@ -94,8 +94,12 @@ def test_a_killed_run_is_finished_by_the_next_and_bills_nobody_twice(own_databas
 
 
 def outcome(own: OwnDatabase) -> dict[str, Any]:
-    """Return all that a run leaves: each account's number and content, the documents, the series, the run."""
-    invoices = "SELECT account_id, number, encode(snapshot_sha256, 'hex') FROM invoices ORDER BY account_id"
+    """Return all that a run leaves: each account's number and content, the documents, the series, the run.
+
+    Its dates are left out of the content, as midnight in India may pass between two runs.
+    """
+    content = "(snapshot - ARRAY['issued_on', 'due_on'])::text"
+    invoices = f"SELECT account_id, number, {content} FROM invoices ORDER BY account_id"
     with own.connect() as connection:
         return {
             "invoices": connection.execute(invoices).fetchall(),
