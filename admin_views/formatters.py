@@ -69,7 +69,7 @@ def badge(text: str, tone: str, picture: str) -> Markup:
 def status(value: object) -> Markup:
     """Return a status as a badge."""
     look = status_look(value)
-    return badge(words(value), look.tone, look.icon)
+    return badge(translated(words(value)), look.tone, look.icon)
 
 
 def address_of(row: Base) -> str | None:
