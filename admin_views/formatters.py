@@ -24,6 +24,7 @@ from admin_views.naming import column_of, hint, table_of
 from app import personal
 from app.db import Base
 from app.models import User
+from app.languages import translated
 from app.permissions import Verb
 from app.templating import (
     NOTHING,
