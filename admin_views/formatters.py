@@ -23,8 +23,8 @@ from admin_views.keys import key_of
 from admin_views.naming import column_of, hint, table_of
 from app import personal
 from app.db import Base
-from app.models import User
 from app.languages import translated
+from app.models import User
 from app.permissions import Verb
 from app.templating import (
     NOTHING,
