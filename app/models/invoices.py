@@ -116,7 +116,20 @@ class Invoice(Identified, Timestamped, Base):
         Index("ix_invoices_account_id_status_due_on", "account_id", "status", "due_on"),
         Index("ix_invoices_customer_id", "customer_id"),
         Index("ix_invoices_status_due_on", "status", "due_on"),
-        Index("ix_invoices_issued_on", "issued_on"),
+        # What the dashboard adds up stands in the indexes: 200,000 rows need not be read.
+        Index(
+            "ix_invoices_issued_on",
+            "issued_on",
+            postgresql_include=["currency", "kind", "status", "subtotal"],
+        ),
+        Index(
+            "ix_invoices_open",
+            "currency",
+            postgresql_include=["due_on", "total", "amount_paid", "amount_credited"],
+            postgresql_where=text(
+                "status IN ('issued', 'partially_paid', 'overdue') AND kind <> 'credit_note'"
+            ),
+        ),
         Index("ix_invoices_created_at", "created_at"),
         Index("ix_invoices_number_lower", text("lower(number) text_pattern_ops")),
         Index("ix_invoices_number", "number"),

@@ -44,6 +44,9 @@ PARTIAL = (
     ("wallet_transactions", "ix_wallet_transactions_kind", ["kind", "created_at", "id"], "kind <> 'usage'"),
 )
 
+# What the revenue of a month is added up from, without reading the invoices.
+EARNED = ["currency", "kind", "status", "subtotal"]
+
 
 def upgrade() -> None:
     for table, name, columns in INDEXES:
@@ -57,9 +60,23 @@ def upgrade() -> None:
         postgresql_include=["journal_id"],
         postgresql_where=sa.text("book <> 'wallet' AND book <> 'revenue'"),
     )
+    op.drop_index("ix_invoices_issued_on", table_name="invoices")
+    op.create_index("ix_invoices_issued_on", "invoices", ["issued_on"], postgresql_include=EARNED)
+    op.create_index(
+        "ix_invoices_open",
+        "invoices",
+        ["currency"],
+        postgresql_include=["due_on", "total", "amount_paid", "amount_credited"],
+        postgresql_where=sa.text(
+            "status IN ('issued', 'partially_paid', 'overdue') AND kind <> 'credit_note'"
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_invoices_open", table_name="invoices")
+    op.drop_index("ix_invoices_issued_on", table_name="invoices")
+    op.create_index("ix_invoices_issued_on", "invoices", ["issued_on"])
     op.drop_index("ix_postings_book", table_name="postings")
     for table, name, _, _ in reversed(PARTIAL):
         op.drop_index(name, table_name=table)
