@@ -79,7 +79,7 @@ class Customers:
 
 @dataclass(frozen=True, slots=True)
 class LowWallets:
-    """How many wallets are below their threshold, and the first of them."""
+    """How many wallets are below their threshold (counted up to 10,000), and the first of them."""
 
     count: int
     wallets: list[Wallet]
@@ -201,7 +201,7 @@ def pending_invoices(today: date) -> list[Pending]:
 def low_wallets(limit: int = 5) -> LowWallets:
     """Return the wallets whose free balance is below their threshold."""
     low = is_low()
-    count = db.session.scalar(select(func.count()).select_from(Wallet).where(low)) or 0
+    count = _bounded(select(Wallet.id).where(low))
     query = (
         select(Wallet)
         .where(low)
