@@ -7,6 +7,7 @@ import pytest
 from app.config import BadSettings, Settings
 from app.embedded.accounts import CannotStart
 from app.embedded.options import lets_choose_a_name
+from app.factory import flask_config
 
 KNOWN = {"DATABASE_URL": "postgresql://x/y", "SECRET_KEY": "x" * 32, "DATA_DIR": "/nonexistent"}
 PRODUCTION = {
@@ -33,6 +34,15 @@ def test_another_issuer_is_taken_as_it_is_written() -> None:
 def test_without_a_provider_there_is_no_issuer() -> None:
     settings = Settings.from_env(KNOWN)
     assert (settings.issuer, settings.issuer_origin) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_secure"), [("https://billing.example.com", True), ("http://127.0.0.1:8000", False)]
+)
+def test_the_cookie_goes_over_https_alone_where_the_address_is_https(url: str, is_secure: bool) -> None:
+    config = flask_config(Settings.from_env(KNOWN | {"PUBLIC_URL": url}))
+    assert config["SESSION_COOKIE_SECURE"] is is_secure
+    assert (config["SESSION_COOKIE_HTTPONLY"], config["SESSION_COOKIE_SAMESITE"]) == (True, "Lax")
 
 
 REFUSED: dict[str, tuple[dict[str, str], str]] = {
