@@ -8,12 +8,13 @@ import secrets
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, g, redirect, render_template, request, url_for
 from flask.sessions import NullSession, SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from itsdangerous import URLSafeTimedSerializer
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as BaseResponse
 
 from app import languages, templating
@@ -116,6 +117,8 @@ def _content_policy() -> str:
 
 
 def _secure(response: Response) -> Response:
+    if response.status_code == 308:
+        _stay_here(response)
     headers = response.headers
     present = {name.lower() for name, _ in headers}
     more = {**EVERYWHERE, "X-Request-Id": g.get("request_id", "")}
@@ -128,6 +131,12 @@ def _secure(response: Response) -> Response:
         if name.lower() not in present:
             headers.add(name, value)
     return response
+
+
+def _stay_here(response: Response) -> None:
+    """Let the redirect that adds a slash name the path alone, never the host that a request claims."""
+    response.location = urlsplit(response.location or "/")._replace(scheme="", netloc="").geturl()
+    response.set_data("")
 
 
 def is_local(target: str) -> bool:
@@ -155,7 +164,10 @@ def _page_asked_for() -> str:
     return request.full_path if has_page else "/"
 
 
-def _http_error_page(error: HTTPException) -> tuple[str, int] | HTTPException:
+def _http_error_page(error: HTTPException) -> tuple[str, int] | HTTPException | Response:
     if error.code is None or error.code < 400:
         return error
+    if isinstance(error, SecurityError):
+        # No page: its links would lead to the host that is not ours.
+        return Response("This host is not served here.\n", 400, mimetype="text/plain")
     return render_template("error.html", status=error.code, message=error.description), error.code

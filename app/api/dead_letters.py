@@ -88,6 +88,7 @@ def edit_dead_letter(letter_id: UUID, body: EditedLetter) -> Response:
     """Mend the event of an open letter before it is replayed. It needs the shape of an event; how it came
     stays in `original_payload`, and each edit in the audit trail.
     """
+    need_staff(NOUN)
     # As it was sent: the declared shape would make floats of the decimals.
     payload = read_json()["payload"]
 

@@ -43,6 +43,9 @@ def require_customer() -> None:
 @blueprint.context_processor
 def navigation() -> dict[str, object]:
     """Give the templates the sections and the day it is for the reader."""
+    if not current_user.is_authenticated:
+        # A stranger's form without its token gets a page too: that it is refused.
+        return {}
     return {"sections": NAVIGATION, "today": today(), "period_days": own.period_days, "unread": unread}
 
 
