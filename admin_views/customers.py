@@ -16,7 +16,8 @@ from admin_views.filters import Filter
 from admin_views.formatters import badge
 from admin_views.notes import ADD_NOTE
 from admin_views.operations import Operation
-from admin_views.records import Link, Related
+from admin_views.panels import Link
+from admin_views.records import Related
 from admin_views.registry import screen
 from admin_views.saving import Writes
 from app import clock

@@ -3,7 +3,7 @@ cells in the list.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, request, url_for
@@ -18,6 +18,7 @@ from admin_views.access import may
 from admin_views.formatters import cell
 from admin_views.lookups import Lookup
 from admin_views.naming import local_key, mapper_of, noun_of, relations
+from admin_views.panels import Link, Panel
 from app import personal
 from app.db import Base, db
 from app.errors import NotFound
@@ -56,29 +57,6 @@ class Download:
     content_type: str
     when: Callable[[Any], bool] = lambda record: True
     personal: bool = False
-
-
-@dataclass(frozen=True)
-class Link:
-    """A step that begins on another page: its words, address and icon, and the resource that it changes."""
-
-    label: str
-    url: str
-    icon: str = "arrow-right"
-    resource: str = ""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A `Related` with its rows, ready to show."""
-
-    title: str
-    view: Any
-    names: tuple[str, ...]
-    rows: list[Any]
-    more: str | None = None
-    empty: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class RecordRoutes:

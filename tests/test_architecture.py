@@ -50,6 +50,7 @@ PUBLIC_ENDPOINTS = {
     "auth.start": "leads to the identity provider",
     "auth.callback": "takes the identity provider's answer, which proves itself",
     "auth.sign_out": "ends a session if there is one",
+    "brand.logo": "the seller's logo, named by its content",
     "language.choose": "keeps a language in the browser of whoever asks",
 }
 
