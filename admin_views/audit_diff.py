@@ -35,10 +35,10 @@ class Change:
     new: Markup | None
 
 
-def changes(entry: AuditRecord) -> list[Change]:
-    """Return what a record tells, in the order of its fields."""
+def changes(entry: AuditRecord, record: Base | None = None) -> list[Change]:
+    """Return what an audit record tells, in the order of its fields; `record` is what it happened to."""
     before, after = entry.before or {}, entry.after or {}
-    currency = str(after.get("currency") or before.get("currency") or "")
+    currency = str(after.get("currency") or before.get("currency") or getattr(record, "currency", ""))
     model = model_named(entry.resource_type)
     return [
         Change(

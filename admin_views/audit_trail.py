@@ -65,7 +65,7 @@ class AuditScreen(ModelScreen):
         "actor_kind": "Kind of caller",
         "request_id": "Request",
     }
-    formats = {"resource_type": record_cell}
+    formats = {"resource_type": record_cell, "role": lambda entry: Markup("{}").format(words(entry.role))}
     search = ("=resource_id", "=request_id", "=action")
     filters = (
         Filter("actor", kind="text", where=audit_search.acted_by, hint="Name, e-mail or id"),
@@ -103,7 +103,10 @@ class AuditScreen(ModelScreen):
 
     def changes(self, entry: AuditRecord) -> list[audit_diff.Change]:
         """Return what a record says has changed."""
-        return audit_diff.changes(entry)
+        model = audit_diff.model_named(entry.resource_type)
+        keyed = model is not None and hasattr(model, "currency") and "|" not in entry.resource_id
+        record = db.session.get(model, entry.resource_id) if model is not None and keyed else None
+        return audit_diff.changes(entry, record)
 
     def record_of(self, entry: AuditRecord) -> tuple[str, str | None]:
         """Return what kind of record something happened to, and the address of its page."""

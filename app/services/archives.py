@@ -137,8 +137,10 @@ def request_restore(
         row.error = None
         if row.status is ArchiveStatus.archived:
             row.status, row.done = ArchiveStatus.restoring, 0
-            summary = f"Restoring of {row} was asked for"
-            audit.record(actor, "event_archive.restore_requested", row, summary=summary, at=at)
+            action, summary = "restore_requested", f"Restoring of {row} was asked for"
+        else:
+            action, summary = "kept_longer", f"{row} stays restored until {row.keep_until:%Y-%m-%d}"
+        audit.record(actor, f"event_archive.{action}", row, summary=summary, at=at)
     enqueue("jobs.care.work_archives")
     return rows
 

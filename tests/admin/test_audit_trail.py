@@ -28,8 +28,8 @@ def raised(session: Session, world: World) -> AuditRecord:
         world.wallet,
         summary="The overdraft was raised",
         at=NOON,
-        before={"overdraft_limit": Decimal("0.0000"), "currency": "INR", "status": "active"},
-        after={"overdraft_limit": Decimal("125000.5000"), "currency": "INR", "frozen": True, "since": NOON},
+        before={"overdraft_limit": Decimal("0.0000"), "status": "active"},
+        after={"overdraft_limit": Decimal("125000.5000"), "frozen": True, "since": NOON},
     )
     job = Actor.system("wallets").at(ip=None, request_id="req-1")
     audit.record(job, "wallet.noted", world.wallet, summary="It was noted", at=NOON + timedelta(seconds=1))
@@ -94,7 +94,7 @@ def test_a_record_tells_what_changed_in_a_persons_words(
     assert "/admin/audit/?request_id=req-1" in page
     assert "It was noted" in page
     assert raised.hash.hex() in page
-    for label in ("Overdraft limit", "Currency", "Status", "Frozen", "Since"):
+    for label in ("Overdraft limit", "Status", "Frozen", "Since"):
         assert f'<th scope="row">{label}</th>' in page
 
 

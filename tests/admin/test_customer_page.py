@@ -43,7 +43,9 @@ def test_the_page_joins_all_that_belongs_to_the_customer(
     assert "Owed ₹1,080.00 1 open invoice, 1 overdue" in text
     assert "Pays on the last day. Test Person" in text
     assert "₹250.00 Low" in text
-    assert len(queries) <= MOST_STATEMENTS, "\n\n".join(queries)
+    # That somebody looked is written as well.
+    reading = [one for one in queries if not one.startswith("INSERT INTO audit_records")]
+    assert len(reading) <= MOST_STATEMENTS, "\n\n".join(queries)
 
 
 def test_every_next_step_knows_the_customer(desk: Person, world: World) -> None:

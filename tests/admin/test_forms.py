@@ -49,8 +49,8 @@ def test_saving_an_untouched_page_changes_no_column_and_leaves_no_record(
     (view,) = [view for view in app.extensions["admin_screens"].values() if view.slug == screen]
     row = db.session.scalars(db.select(view.model)).first()
     key = str(row.id)
-    before, records = audit_of(row), db.session.query(AuditRecord).count()
     page = desk.get(f"/admin/{screen}/edit/?id={key}").get_data(as_text=True)
+    before, records = audit_of(row), db.session.query(AuditRecord).count()
     answer = desk.post(f"/admin/{screen}/edit/?id={key}", sent(page))
     assert answer.status_code == 302, re.findall(
         r'class="field-error".*?</div>', answer.get_data(as_text=True), re.DOTALL

@@ -140,7 +140,8 @@ def test_two_versions_are_compared_field_by_field(caller: Caller, plan: str) -> 
 
 def test_who_may_only_read_changes_nothing(session: Session, new_caller: NewCaller, plan: str) -> None:
     reader = new_caller("catalog:read")
-    before = session.scalar(select(func.count()).select_from(AuditRecord))
+    changes = select(func.count()).where(AuditRecord.action.not_in(["access.denied", "customer.viewed"]))
+    before = session.scalar(changes)
     assert reader.get(f"{plan}/versions/1/diff/1").status_code == 200
     for answer in (
         patch(reader, f"{plan}/versions/1", {"interval": "year"}),
@@ -149,4 +150,4 @@ def test_who_may_only_read_changes_nothing(session: Session, new_caller: NewCall
         reader.post(f"{plan}/versions/1/retire"),
     ):
         assert answer.status_code == 403
-    assert session.scalar(select(func.count()).select_from(AuditRecord)) == before
+    assert session.scalar(changes) == before

@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 from app.config import Settings
 from app.db import bind_to, db
 from app.factory import create_app
+from tests.support import witness
 
-BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK TO")
+BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK TO", witness.MARK)
 
 
 class Client(FlaskClient):
@@ -52,6 +53,7 @@ def application(settings: Settings) -> Iterator[Flask]:
     """The application of this worker; tests ask for `app`."""
     application = create_app(settings)
     application.test_client_class = Client
+    witness.watch(application)
     yield application
     with application.app_context():
         db.engine.dispose()
