@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.models import Invoice, SellerRegistration
+from app.models import EInvoice, Invoice, SellerRegistration
+from app.models.einvoices import EInvoiceStatus
 from app.services import credit_notes, gst_returns, invoices, verify
 from app.services.gst_returns import Filing
 from tests import factories as make
@@ -172,6 +173,34 @@ def test_every_series_tells_first_last_and_count(seller: SellerRegistration) -> 
         ("Credit notes", "OT29C/26-27/0001", "OT29C/26-27/0001", 1),
         ("Invoices for outward supply", "OT29/26-27/00001", "OT29/26-27/00003", 3),
     ]
+
+
+def test_what_was_cancelled_at_the_portal_is_left_out_with_its_note(
+    session: Session, seller: SellerRegistration
+) -> None:
+    """GSTN's advisory on e-invoices: a cancelled registration is not told among the supplies, only counted as
+    cancelled in table 13."""
+    kept, gone = (sell(amount, gstin=make.a_gstin("29")) for amount in ("1000", "500"))
+    session.add(
+        EInvoice(
+            invoice=gone,
+            irn=gone.id.hex * 2,
+            next_try_at=IN_NOVEMBER,
+            provider="sandbox",
+            status=EInvoiceStatus.cancelled,
+            ack_no="112010036563310",
+            ack_at=IN_NOVEMBER,
+            signed_invoice="signed",
+            signed_qr="signed",
+            cancelled_at=IN_NOVEMBER,
+        )
+    )
+    assert len(rows(seller, "b2b")) == 2
+    credit_notes.void(gone, reason="Cancelled", at=datetime(2026, 11, 20, tzinfo=UTC), actor=make.ACTOR)
+    assert [each["number"] for each in rows(seller, "b2b")] == [kept.number]
+    assert rows(seller, "cdnr") == []
+    assert [(each["total"], each["cancelled"]) for each in rows(seller, "docs")] == [(1, 1), (2, 1)]
+    assert red(verify.run(["returns"], at=IN_NOVEMBER)) == {}
 
 
 def test_a_month_ends_at_midnight_in_india(seller: SellerRegistration) -> None:

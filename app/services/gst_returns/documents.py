@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import aliased
 
 from app.db import db
@@ -17,8 +17,9 @@ from app.domain.invoicing import day
 from app.domain.money import EXACT, quantize
 from app.domain.places import INDIA
 from app.domain.tax import ON_PAYMENT
-from app.models import Invoice, InvoiceLine
+from app.models import EInvoice, Invoice, InvoiceLine
 from app.models.customers import TaxTreatment
+from app.models.einvoices import EInvoiceStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.services import exchange_rates
 from app.services.exchange_rates import RUPEES, Rate
@@ -150,12 +151,13 @@ def read(registration_id: UUID, first_on: date, last_on: date) -> Iterator[Docum
             Invoice.issued_on,
             Invoice.currency,
             Invoice.snapshot,
-            ((Invoice.status == InvoiceStatus.cancelled) & (Invoice.amount_credited == 0)).label("cancelled"),
+            _cancelled(original, first_on, last_on).label("cancelled"),
             original.number.label("original_number"),
             original.issued_on.label("original_on"),
             original.snapshot.label("original"),
         )
         .outerjoin(original, original.id == Invoice.original_id)
+        .outerjoin(EInvoice, EInvoice.invoice_id == func.coalesce(Invoice.original_id, Invoice.id))
         .where(
             Invoice.registration_id == registration_id,
             Invoice.number.is_not(None),
@@ -165,6 +167,26 @@ def read(registration_id: UUID, first_on: date, last_on: date) -> Iterator[Docum
     )
     for row in db.session.execute(query.execution_options(yield_per=AT_A_TIME)):
         yield _document(row)
+
+
+def _cancelled(original: type[Invoice], first_on: date, last_on: date) -> ColumnElement[bool]:
+    """Return whether a document is told as cancelled: one that was cancelled without a note, and an invoice
+    with its notes whose registration the portal has cancelled (GSTN's advisory: what has no IRN is not told),
+    unless a part of them lies in another month, whose return may be filed.
+    """
+    whole, part = func.coalesce(Invoice.original_id, Invoice.id), aliased(Invoice)
+    elsewhere = (
+        select(part.id)
+        .where((part.id == whole) | (part.original_id == whole), ~part.issued_on.between(first_on, last_on))
+        .exists()
+    )
+    withdrawn = (
+        (EInvoice.status == EInvoiceStatus.cancelled)
+        & (func.coalesce(original.status, Invoice.status) == InvoiceStatus.cancelled)
+        & ~elsewhere
+    )
+    never = (Invoice.status == InvoiceStatus.cancelled) & (Invoice.amount_credited == 0)
+    return func.coalesce(never | withdrawn, False)
 
 
 def _document(row: Row[Any]) -> Document | str:
