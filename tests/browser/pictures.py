@@ -8,14 +8,17 @@ import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, sync_playwright
 
+from app import clock
 from tests.support.browser import ARGUMENTS, CHROMIUM
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-COLOURS = 128
+COLOURS = 256
+ZONE = ZoneInfo("Asia/Kolkata")
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
 
 
@@ -36,7 +39,7 @@ PICTURES = (
     Picture("customer-light", "Meera Iyer", "/admin/customers/?search=Kaveri", (ROW,)),
     Picture("invoice-dark", "Meera Iyer", "/admin/invoices/", (ROW,), "dark"),
     Picture("wallet-light", "Meera Iyer", "/admin/wallets/", (ROW,)),
-    Picture("plan-editor-light", "Ananya Rao", "/admin/plans/", (ROW, "a[href*='/editor/']")),
+    Picture("plan-light", "Ananya Rao", "/admin/plans/", (ROW,)),
     Picture("audit-light", "Ananya Rao", "/admin/audit/"),
     Picture("portal-light", "Vikram Shah", "/portal/"),
 )
@@ -44,7 +47,7 @@ PICTURES = (
 
 def save(name: str, shot: bytes) -> None:
     """Keep a screenshot with as many colours as it needs."""
-    picture = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     target = FOLDER / f"{name}.png"
     picture.save(target, optimize=True)
     print(f"{target.name}: {target.stat().st_size // 1000} kB")
@@ -81,7 +84,10 @@ def generate(browser: Browser, home: str) -> None:
     page.goto(f"{home}/admin/invoices/generate/")
     page.get_by_role("combobox", name="Account").press_sequentially("Kaveri")
     page.get_by_role("option").first.click()
-    page.locator("[data-preview-total]").wait_for()
+    today = clock.now().astimezone(ZONE).date()
+    page.get_by_label("First day").fill(today.replace(day=1).isoformat())
+    page.get_by_label("Last day").fill(today.isoformat())
+    page.keyboard.press("Tab")
     save("generate-1-period-light", page.screenshot())
     page.get_by_role("button", name="Add line item").click()
     for label, text in (
@@ -91,7 +97,7 @@ def generate(browser: Browser, home: str) -> None:
     ):
         page.get_by_label(label).fill(text)
     page.keyboard.press("Tab")
-    page.wait_for_load_state("networkidle")
+    page.locator("[data-preview-total]").wait_for()
     save("generate-2-line-light", at(page, page.get_by_label("Description")))
     save("generate-3-preview-light", at(page, page.locator("[data-preview-total]")))
     page.get_by_role("button", name="Generate", exact=True).click()
