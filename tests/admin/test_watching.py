@@ -157,7 +157,7 @@ def test_where_the_trail_cannot_be_written_the_answer_leaves(
         raise OperationalError("INSERT", {}, Exception("away"))
 
     support = at_desk(Role.support)
-    monkeypatch.setattr(watching.audit, "note", fail)
+    monkeypatch.setattr("app.watching.audit.note", fail)
     assert support.get("/admin/users/").status_code == 403
     assert [record.message for record in caplog.records if record.name == "app.watching"] == ["not audited"]
     assert told(session) == []

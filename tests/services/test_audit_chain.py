@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import db
+from app.domain.auditing import content_hash
 from app.ids import new_id
 from app.models import AuditAnchor, AuditRecord, AuditSeal, AuditUnsealed
 from app.permissions import Actor
@@ -153,7 +154,7 @@ def test_a_record_changed_together_with_its_hash_is_found_by_its_seal(
     power(
         session,
         "UPDATE audit_records SET summary = 'Nothing happened', hash = :hash WHERE id = :id",
-        hash=audited.content_hash(changed),
+        hash=content_hash(changed),
         id=records[1].id,
     )
     assert found() == {"audit": [f"audit seal {seq}"]}

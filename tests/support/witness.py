@@ -11,8 +11,7 @@ from uuid import UUID
 
 from flask import Flask, Response, g, has_request_context, request, request_finished
 from sqlalchemy import Connection, event, text
-from sqlalchemy.orm import Mapper, Session
-from sqlalchemy.orm.session import SessionTransaction, UOWTransaction
+from sqlalchemy.orm import Mapper, Session, SessionTransaction, UOWTransaction
 
 from app.db import db
 from app.models import AuditRecord
