@@ -46,6 +46,7 @@ def change_role(user: User, role: Role, *, customer: Customer | None = None, act
         Conflict: they are the last super admin.
     """
     _not_oneself(user, actor, "Your own role is changed by another super admin.")
+    users.check_changer(user, actor)
     users.check_role(role, customer)
     _lock(user)
     if role is not Role.super_admin:
