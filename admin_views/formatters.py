@@ -170,7 +170,8 @@ def plain(row: Any, path: str) -> Any:
     """Return the value of a column for a file: numbers as numbers, instants in UTC, text that no spreadsheet
     runs as a formula.
     """
-    value = personal.shown(path, resolve(row, path), of=table_of(type(row), path))
+    model: type[Base] = type(row)
+    value = personal.shown(path, resolve(row, path), of=table_of(model, path))
     if value is None:
         return ""
     if isinstance(value, Base):

@@ -22,8 +22,8 @@ audit-unsealed               A      A
 auto-top-ups                 SFA    FA
 billing-run-items            SFA    FA
 billing-runs                 SFA    FA
-brand-logos                  A      A
-branding                     A      A
+brand-logos                  SFA    FA
+branding                     SFA    FA
 charge-positions             SFA    A
 commitments                  SFA    FA
 coupon-redemptions           SFA    FA
@@ -115,6 +115,8 @@ PAGES = """
 method  address                                  who
 GET     /admin/                                  SFA
 GET     /admin/billing/                          SFA
+GET     /admin/brand/                            SFA
+POST    /admin/brand/save/                       FA
 GET     /admin/data-care/                        SFA
 POST    /admin/data-care/archive/                A
 POST    /admin/data-care/restore/                A
@@ -149,6 +151,7 @@ GET     /admin/preferences/                      SFA
 POST    /admin/preferences/save                  SFA
 GET     /admin/search/                           SFA
 GET     /admin/search/hits/                      SFA
+GET     /admin/settings/                         SFA
 GET     /admin/trial-balance/                    SFA
 GET     /admin/vouchers/mail/                    SFA
 """
@@ -284,6 +287,8 @@ GET    /approvals/<approval_id>                                         SFA   no
 POST   /approvals/<approval_id>/approve                                 FA    no     -                  no
 POST   /approvals/<approval_id>/refuse                                  FA    no     -                  no
 POST   /approvals/<approval_id>/withdraw                                FA    no     -                  no
+GET    /branding                                                        SFA   no     settings:read      no
+PUT    /branding                                                        FA    no     settings:write     no
 POST   /compat/lago/api/v1/events                                       A     no     events:write       own
 POST   /compat/lago/api/v1/events/batch                                 A     no     events:write       own
 GET    /coupons                                                         SFA   no     catalog:read       no
@@ -429,6 +434,7 @@ GET     /
 GET     /admin/static/<filename>
 GET     /api/docs
 GET     /api/v1/openapi.json
+GET     /brand/<digest>/logo
 GET     /healthz
 POST    /language
 GET     /readyz
