@@ -192,7 +192,7 @@ def test_no_list_as_a_file_holds_a_formula(app: Flask, at_desk: Desk) -> None:
     world = make_world()
     names = ("=HYPERLINK(1)", "+1+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx")
     world.customer.name, world.account.name, world.prepaid.name = names[:3]
-    world.customer.city, world.plan.name, world.customer.notes = names[3:]
+    world.customer.city, world.plan.name, world.customer.address_line2 = names[3:]
     person, found = at_desk(Role.super_admin), []
     for view in app.extensions["admin_screens"].values():
         text = person.get(f"/admin/{view.slug}/export/csv/").get_data(as_text=True).removeprefix("\ufeff")
