@@ -62,7 +62,8 @@ LISTED = [
 ]
 # One of them counts what waits for the person: it is kept in Redis where transactions are real.
 MOST_QUERIES = 4
-MOST_OF_AN_EXPORT = 2
+# Who asks, the rows, and the record that they were taken.
+MOST_OF_AN_EXPORT = 3
 PAGE = 50
 # Dead letters also tell what waits for which reason, and the replays that are under way; events, which months
 # are archived; approvals, what waits for the person who is looking; reminders, who is late; the books, the
