@@ -95,22 +95,8 @@ READ_SPANS = text("""
     ) AS s (account_id, metric_id, since, until)
     JOIN usage_rollups r ON r.account_id = s.account_id AND r.metric_id = s.metric_id
         AND r.bucket_at >= s.since AND r.bucket_at < s.until
+    ORDER BY r.metric_id, r.bucket_at, r.dimensions::text
 """)
-
-
-READ_SPANS_IN_ORDER = text(f"{READ_SPANS.text} ORDER BY r.metric_id, r.bucket_at, r.dimensions::text")
-
-
-def in_spans(spans: Mapping[tuple[UUID, UUID], tuple[datetime, datetime]]) -> Result[Any]:
-    """Return the rollups of accounts and metrics in stretches `[since, until)` of time, each a stretch of the
-    primary key: by metric, instant and dimension values, these and the states as canonical JSON text."""
-    given = {
-        "account_id": [account_id for account_id, _ in spans],
-        "metric_id": [metric_id for _, metric_id in spans],
-        "since": [since for since, _ in spans.values()],
-        "until": [until for _, until in spans.values()],
-    }
-    return db.session.execute(READ_SPANS_IN_ORDER, given)
 
 
 def states_of(rollup: type[UsageRollup]) -> ColumnElement[Any]:
@@ -262,10 +248,13 @@ def tally_places(places: Collection[Place], tariffs: Tariffs) -> dict[PlaceKey, 
         (each.coverage.account_id, each.price.metric_id, each.period.start, each.period.end)
         for each in places
     }
-    names = ("account_id", "metric_id", "since", "until")
-    rows = db.session.execute(READ_SPANS, _columns(names, spans))
     # Periods of two subscriptions may overlap: a rollup of both comes twice.
-    return tally({row[:4]: row for row in rows}.values(), tariffs)
+    return tally({row[:4]: row for row in in_spans(spans)}.values(), tariffs)
+
+
+def in_spans(spans: Collection[tuple[UUID, UUID, datetime, datetime]]) -> Result[Any]:
+    """Return the rollups of accounts and metrics in `[since, until)`, by metric, instant, dimensions."""
+    return db.session.execute(READ_SPANS, _columns(("account_id", "metric_id", "since", "until"), spans))
 
 
 def recompute(buckets: Mapping[Bucket, str]) -> None:

@@ -193,7 +193,7 @@ def _rollups_behind(moved: Sequence[Rated]) -> Iterable[Row[Any]]:
         key = (position.account_id, each.price.metric_id)
         first, after = spans.get(key, (position.period_start, position.period_end))
         spans[key] = (min(first, position.period_start), max(after, position.period_end))
-    return rollups.in_spans(spans) if spans else ()
+    return rollups.in_spans([(*key, *times) for key, times in spans.items()]) if spans else ()
 
 
 def spelled_bucket(row: Any) -> bytes:
