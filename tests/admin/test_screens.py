@@ -158,7 +158,9 @@ def test_an_export_has_a_line_for_every_row(
         answer = desk.get(f"/admin/{slug}/export/csv/")
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     assert len(answer.get_data(as_text=True).splitlines()) == rows + 1
-    assert len(queries) <= MOST_OF_AN_EXPORT
+    # That the list was taken as a file is written as well.
+    reading = [one for one in queries if not one.startswith("INSERT INTO audit_records")]
+    assert len(reading) <= MOST_OF_AN_EXPORT
 
 
 def test_a_model_that_no_file_speaks_of_is_read_only_and_for_super_admins(app: Flask, at_desk: Desk) -> None:

@@ -52,7 +52,7 @@ from app.models.billing_runs import ItemStatus, RunStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus, LineKind
 from app.models.payments import PaymentStatus
 from app.permissions import Role
-from app.services import keys, users, wallets
+from app.services import audit, audit_chain, keys, users, wallets
 from tests import factories
 
 OCTOBER = datetime(2026, 9, 30, 18, 30, tzinfo=UTC)
@@ -204,6 +204,9 @@ def make_world(number: int = 1) -> World:
         *machinery_rows(number),
     )
     issue(invoice, number)
+    audit_chain.seal(AT)
+    audit_chain.anchor(AT)
+    audit.note(factories.ACTOR, "world.made", "World", str(number), summary="It waits for its seal", at=AT)
     return World(customer, account, prepaid, wallet, invoice, plan, metric)
 
 
