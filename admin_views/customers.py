@@ -217,5 +217,5 @@ class CustomerScreen(ModelScreen):
         ]
 
     def _invoice_address(self, customer: Customer) -> str:
-        only = customer.accounts[0].id if len(customer.accounts) == 1 else None
+        only = str(customer.accounts[0].id) if len(customer.accounts) == 1 else None
         return url_for("admin_invoices.generate_view", account=only)

@@ -143,8 +143,8 @@ def is_in_order(column: Column[Any]) -> bool:
     little of it.
     """
     rules = [rule for rule in column.table.constraints if isinstance(rule, UniqueConstraint)]
-    first = [next(iter(rule.columns)) for rule in (column.table.primary_key, *rules)]
-    first += [next(iter(index.expressions)) for index in column.table.indexes if not _is_partial(index)]
+    first: list[Any] = [next(iter(rule.columns)) for rule in (column.table.primary_key, *rules)]
+    first += [index.expressions[0] for index in column.table.indexes if not _is_partial(index)]
     return not isinstance(column.type, Enum | Boolean) and any(column is one for one in first)
 
 

@@ -30,6 +30,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 
 # Modules of the inner layers that know floats, and what of; none of them is money.
 FLOATS: dict[str, str] = {
+    "app/services/audit_throttle.py": "seconds of the monotonic clock",
     "app/domain/properties.py": "a JSON number of an event, taken over by its shortest writing",
     "app/services/cache.py": "seconds of the monotonic clock",
     "app/services/event_names.py": "seconds of the monotonic clock",
