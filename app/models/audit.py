@@ -44,7 +44,7 @@ class AuditRecord(Identified, Base):
     summary: Mapped[str]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
-    hash: Mapped[bytes] = mapped_column(info={"secret": True})
+    hash: Mapped[bytes]
 
     def __str__(self) -> str:
         return self.summary
