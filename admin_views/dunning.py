@@ -22,7 +22,7 @@ def pause(*, customer: Customer, until: date, reason: str, at: datetime, actor: 
     return dunning.pause(customer, until=until, reason=reason, at=at, actor=actor)
 
 
-@screen(DunningNotice, category="Billing", resource="billing", title="Reminders", icon="bell", place=5)
+@screen(DunningNotice, category="Billing", resource="billing", title="Reminders", icon="bell", place=10)
 class DunningScreen(ModelScreen):
     """What was sent, the newest first; above it the invoices that are late."""
 
@@ -46,7 +46,7 @@ class DunningScreen(ModelScreen):
     resource="billing",
     title="Paused reminders",
     icon="clock-pause",
-    place=6,
+    place=11,
 )
 class DunningPauseScreen(ModelScreen):
     """Customers who get no reminders for a while."""

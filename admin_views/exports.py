@@ -55,7 +55,7 @@ def asked_for(_: None) -> dict[str, Any]:
     return {"kind": request.args.get("kind", "invoices"), "format": request.args.get("format", "csv")}
 
 
-@screen(Export, category="Billing", icon="table", place=8)
+@screen(Export, category="Billing", icon="table", place=13)
 class ExportScreen(ModelScreen):
     """The exports, the latest first, and the page of one with its file."""
 
@@ -149,7 +149,7 @@ class ExportScreen(ModelScreen):
         return in_transaction(send)
 
 
-@screen(DocumentMail, category="Billing", icon="mail", place=9, title="Mails of documents")
+@screen(DocumentMail, category="Billing", icon="mail", place=12, title="Mails of documents")
 class DocumentMailScreen(ModelScreen):
     """Which document went to whom, and when."""
 

@@ -63,7 +63,7 @@ def start(
     return plan_moves.start(target, when=moment(when, day), at=at, actor=actor, from_version=from_version)
 
 
-@screen(PlanMove, category="Billing", title="Plan moves", icon="stack-push", place=8)
+@screen(PlanMove, category="Billing", title="Plan moves", icon="stack-push", place=6)
 class PlanMoveScreen(PreviewedRoutes, ModelScreen):
     """The moves, the latest first, and what became of each subscription."""
 

@@ -124,7 +124,7 @@ REASON = StringField("Reason", validators=[InputRequired(), Length(max=300)])
 PREVIEW = "admin/subscriptions/preview.html"
 
 
-@screen(Subscription, category="Billing", icon="repeat", place=4)
+@screen(Subscription, category="Billing", icon="repeat", place=5)
 class SubscriptionScreen(PreviewedRoutes, ContractPart, ModelScreen):
     """The subscriptions by segment, and the page of one. One starts from its account's page."""
 
