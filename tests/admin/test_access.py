@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app.db import db
-from app.models import Customer, NotificationPreference, User
+from app.models import Customer, NotificationPreference, SavedFilter, User
 from app.permissions import Role
 from tests.admin.conftest import Desk, Person
 from tests.admin.movements import make_movements
@@ -21,8 +21,10 @@ TABLES = text(
     "n.nspname = 'public' AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
 )
 SESSION_TABLES = {"audit_records", "audit_unsealed", "users"}
-# What a person has read and wants by mail is their own: whoever may look may set it.
-OWN = ["/admin/inbox/mails", "/admin/inbox/read"]
+NOBODYS = "0192f0c1-2d3e-7f40-8a5b-6c7d8e9f0a1b"
+# What a person has read, wants to be told and keeps as filters is their own: whoever may look may set it.
+OWN_FILTERS = [f"/admin/filters/{NOBODYS}/delete/", f"/admin/filters/{NOBODYS}/rename/"]
+OWN = [*OWN_FILTERS, "/admin/filters/save/", "/admin/inbox/read", "/admin/preferences/save"]
 
 
 def fingerprint() -> dict[str, Any]:
@@ -51,6 +53,7 @@ def routes(app: Flask, method: str) -> list[str]:
             and not rule.rule.endswith("<path:filename>")
         ):
             path = rule.rule.replace("<export_type>", "csv").replace("<document>", "pdf")
+            path = path.replace("<uuid:filter_id>", NOBODYS)
             found += (
                 [path.replace("<operation>", name) for name in operations(app, rule.endpoint)]
                 if "<operation>" in path
@@ -110,20 +113,24 @@ def test_support_changes_nothing_by_any_route(app: Flask, at_desk: Desk, world: 
     assert fingerprint() == before
 
 
-def test_support_sets_marks_and_mails_for_themselves_only(at_desk: Desk, world: World) -> None:
+def test_support_sets_marks_mails_and_filters_for_themselves_only(at_desk: Desk, world: World) -> None:
     make_movements(world.customer)
     person = at_desk(Role.support, email="rohit@example.com")
     before = fingerprint()
-    for path in OWN:
-        assert person.post(path, {**forms(world), "mail": "low_balance"}).status_code == 303, path
+    form = {**forms(world), "timezone": "Asia/Kolkata", "mail": "low_balance", "screen": "invoices"}
+    answers = {path: person.post(path, {**form, "asked": "search=OT"}).status_code for path in OWN}
+    assert answers == dict(zip(OWN, [404, 404, 302, 303, 303], strict=True))
     after = fingerprint()
     assert {name for name in before if before[name] != after[name]} == {
         "notification_preferences",
         "notification_reads",
+        "saved_filters",
     }
     chosen = db.select(User.email, NotificationPreference.mail).join(User, NotificationPreference.user)
     low = db.session.execute(chosen.where(NotificationPreference.kind == "low_balance")).all()
     assert low == [("rohit@example.com", True)]
+    kept = db.select(SavedFilter.shared).where(SavedFilter.name == "Mallory")
+    assert list(db.session.scalars(kept)) == [False]
 
 
 def test_support_is_offered_no_button_that_changes_something(at_desk: Desk, world: World) -> None:
