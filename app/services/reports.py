@@ -40,6 +40,8 @@ OPEN = (InvoiceStatus.issued, InvoiceStatus.partially_paid, InvoiceStatus.overdu
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 COUNT_LIMIT = 10_000
 DAYS_SHOWN = 30
+# What people do that changes nothing: it stands in the audit trail, and is no news.
+NO_CHANGES = ("user.signed%", "access.%", "%.viewed", "document.opened", "list.exported")
 HUNDRED = Decimal(100)
 
 
@@ -212,8 +214,8 @@ def low_wallets(limit: int = 5) -> LowWallets:
 
 
 def recent_activity(limit: int = 8) -> list[AuditRecord]:
-    """Return the latest changes, without people coming and going."""
-    changes = select(AuditRecord).where(AuditRecord.action.not_like("user.signed%"))
+    """Return the latest changes, without people coming and going, being refused, and looking."""
+    changes = select(AuditRecord).where(*(AuditRecord.action.not_like(each) for each in NO_CHANGES))
     newest = changes.order_by(AuditRecord.at.desc(), AuditRecord.id.desc())
     return list(db.session.scalars(newest.limit(limit)))
 

@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("ended_sessions")
-    op.drop_constraint("ck_users_subject_of_issuer", "users", type_="check")
+    op.drop_constraint(op.f("ck_users_subject_of_issuer"), "users", type_="check")
     op.drop_constraint("uq_users_issuer_subject", "users", type_="unique")
     op.execute("UPDATE users SET subject = NULL")
     op.create_unique_constraint("uq_users_subject", "users", ["subject"])

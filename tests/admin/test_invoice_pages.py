@@ -89,6 +89,6 @@ def test_an_issued_invoice_re_rated_shows_no_difference_in_the_same_bytes(
 
 def test_the_page_tells_how_the_invoice_came_to_where_it_stands(invoice: Invoice, desk: Person) -> None:
     page = desk.text(f"/admin/invoices/details/?id={invoice.id}")
-    assert f"<strong>Issued</strong> {invoice.number} over ₹1,189.00" in page
+    assert f"<strong>Issued</strong> <bdi>{invoice.number} over ₹1,189.00</bdi>" in page
     assert "₹1,189.00 is open" in page
     assert f"/admin/invoices/line/?id={invoice.id}&amp;n=1" in page

@@ -22,6 +22,7 @@ from app.models import (
     CustomerNote,
     DeadLetter,
     DocumentMail,
+    EndedSession,
     EventArchive,
     EventCorrection,
     EventKey,
@@ -207,6 +208,7 @@ def make_world(number: int = 1) -> World:
     audit_chain.seal(AT)
     audit_chain.anchor(AT)
     audit.note(factories.ACTOR, "world.made", "World", str(number), summary="It waits for its seal", at=AT)
+    db.session.flush()
     return World(customer, account, prepaid, wallet, invoice, plan, metric)
 
 
@@ -343,6 +345,7 @@ def machinery_rows(number: int) -> list[Base]:
             valid_from=date(2015, 1, 1) + timedelta(days=number),
         ),
         UsedNonce(key_id=new_id(), nonce=f"n-{number}", forget_at=AT),
+        EndedSession(id=new_id(), ended_at=AT),
         WebhookMessage(
             gateway="stripe",
             dedup_key=f"pi_{number}:succeeded",

@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 from pypdf import PdfReader
 
 from app.gateways.pdf import html_to_pdf, render_pdf
+from app.services import branding
 from app.services.invoice_document import invoice_context
 from tests.services.snapshots import KARNATAKA, snapshot, usage_line
 
@@ -19,10 +20,12 @@ HOSTILE = "<img src=file:///etc/passwd><img src=http://127.0.0.1:9/x.png>"
 CANNOT_READ = ("file:///etc/passwd", "/etc/passwd", "../../README.md", "http://127.0.0.1:9/x.png")
 
 
+BRAND = branding.letterhead(None)
+
+
 def render(data):
-    return render_pdf(
-        "invoice.html", invoice_context(data), title=data["number"], author=data["seller"]["name"]
-    )
+    context = {"brand": BRAND, **invoice_context(data)}
+    return render_pdf("invoice.html", context, title=data["number"], author=data["seller"]["name"])
 
 
 def text_of(pdf):
@@ -70,7 +73,9 @@ def test_rendering_twice_and_in_another_process_gives_the_same_bytes():
         "from app.gateways.pdf import render_pdf\n"
         "from app.services.invoice_document import invoice_context\n"
         "data = json.load(sys.stdin)\n"
-        "made = render_pdf('invoice.html', invoice_context(data), title=data['number'],"
+        "from app.services import branding\n"
+        "context = {'brand': branding.letterhead(None), **invoice_context(data)}\n"
+        "made = render_pdf('invoice.html', context, title=data['number'],"
         " author=data['seller']['name'])\n"
         "sys.stdout.buffer.write(made)\n"
     )

@@ -267,10 +267,10 @@ def test_alerts_name_the_most_urgent_first(client: FlaskClient, world: World) ->
 @pytest.mark.parametrize(
     ("path", "count"),
     [
-        ("/portal/", 8),
-        ("/portal/invoices", 3),
-        ("/portal/usage", 7),
-        ("/portal/usage?period=30d", 4),
+        ("/portal/", 9),
+        ("/portal/invoices", 4),
+        ("/portal/usage", 8),
+        ("/portal/usage?period=30d", 5),
         ("/portal/wallets", 2),
     ],
 )

@@ -80,10 +80,12 @@ def test_an_edit_keeps_how_the_event_came(session: Session) -> None:
     }  # fmt: skip
     query = select(AuditRecord).where(AuditRecord.action == "dead_letter.edited").order_by(AuditRecord.id)
     first, second = session.scalars(query)
-    between = {"payload": {**letter.original_payload, "metric": "auth.otp", "quantity": 2.5}}
-    assert first.before == {"payload": letter.original_payload}
+    # The audit trail keeps numbers with a point as text, so that its hash does not depend on their writing.
+    came = {**letter.original_payload, "quantity": "1.5"}
+    between = {"payload": {**came, "metric": "auth.otp", "quantity": "2.5"}}
+    assert first.before == {"payload": came}
     assert first.after == second.before == between
-    assert second.after == {"payload": letter.payload}
+    assert second.after == {"payload": {**letter.payload, "quantity": "2.5"}}
     mend()
     make_account(external_id="globex")
     assert dead_letters.replay(letter, **BY).status == "replayed"

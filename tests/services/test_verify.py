@@ -17,7 +17,7 @@ from app.models import (
     Wallet,
     WalletTransaction,
 )
-from app.services import outbox, verify, wallets
+from app.services import audit_chain, outbox, verify, wallets
 from tests.factories import ACTOR, make_metric, per_unit
 from tests.services.metered import NOON, add_events, meter, subscribe_prepaid
 from tests.services.tampering import power, red
@@ -222,6 +222,7 @@ def test_usage_that_waits_too_long_is_found(session: Session, wallet: Wallet) ->
     add_events(wallet.account, make_metric(), [1])
     waiting = session.scalars(select(UsageDelta)).one()
     later = waiting.created_at + timedelta(minutes=10)
+    audit_chain.seal(later)
     assert red(verify.run(at=later)) == {}
     assert red(verify.run(at=later + timedelta(seconds=1))) == {"backlog": ["metering"]}
 
