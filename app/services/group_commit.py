@@ -9,6 +9,7 @@ worker), and ends when there have been none for a while.
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 35.0
 IDLE_SECONDS = 5.0
+# How long others may join where callers come in company: at 1,000 events a second a commit for twice as many
+# costs both processors a seventh less, and the slowest answers come sooner (`bench/ingest`). Who comes alone
+# does not wait.
+JOIN_SECONDS = 0.008
 
 UNKNOWN = "The database did not confirm this; the outcome is unknown. Send the same again."
 BUSY = "More is waiting than can be stored in time; nothing of this was. Send it again a little later."
@@ -108,15 +113,21 @@ class GroupCommit(Generic[Item, Outcome]):
 
     def _run(self) -> None:
         with self._app.app_context():
-            while group := self._take():
+            in_company = False
+            while group := self._take(in_company):
+                in_company = len(group) > 1
                 self._serve(group)
                 self._tell()
 
-    def _take(self) -> "list[_Caller[Item, Outcome]]":
-        """Return who is waiting, up to the size of a statement; nobody when the thread should end."""
+    def _take(self, in_company: bool) -> "list[_Caller[Item, Outcome]]":
+        """Return who is waiting, and who joins them in time if the last came in company, up to the size of a
+        statement; nobody when the thread should end."""
         with self._changed:
             if not self._callers:
                 self._changed.wait(IDLE_SECONDS)
+        if in_company:
+            time.sleep(JOIN_SECONDS)
+        with self._changed:
             group: list[_Caller[Item, Outcome]] = []
             size = 0
             while self._callers and (not group or size + len(self._callers[0].items) <= self._most_together):

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -77,6 +78,26 @@ def test_each_caller_gets_its_own_outcomes_of_a_common_commit(plain_app: Flask, 
     group = Group("log", plain_app, log.commit)
     assert submit_together(group, log, [["a", "b"], ["c"]]) == [["A", "B"], ["C"]]
     assert log.together == [["first"], ["a", "b", "c"]]
+
+
+def test_who_follows_company_waits_for_others_to_join_and_who_follows_one_does_not(
+    plain_app: Flask, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group("log", plain_app, log.commit)
+    pauses: list[float] = []
+
+    def let_one_more_join(seconds: float) -> None:
+        pauses.append(seconds)
+        assert len(pauses) > 1 or wait_until(lambda: group.waiting == 2, patience_seconds=10)
+
+    monkeypatch.setattr(group_commit, "time", SimpleNamespace(sleep=let_one_more_join))
+    assert group.submit(["alone"]) == ["ALONE"]
+    submit_together(group, log, [["a"], ["b"]])
+    assert pauses == []
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(group.submit, [["c"], ["d"]])) == [["C"], ["D"]]
+    assert [sorted(each) for each in log.together] == [["alone"], ["first"], ["a", "b"], ["c", "d"]]
+    assert pauses[0] == group_commit.JOIN_SECONDS
 
 
 def test_who_brings_what_cannot_be_committed_fails_alone(plain_app: Flask, log: Log) -> None:
