@@ -10,10 +10,8 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +33,7 @@ from app.permissions import Role
 from app.services import keys, marks, users
 from bench.load import milliseconds
 from bench.many_events import fill
-from bench.stack import ACTOR, Stack, open_stack, running
+from bench.stack import ACTOR, Stack, directory_for, open_stack, running
 from bench.visitor import Visitor
 
 PAGE = 50
@@ -248,16 +246,6 @@ def too_slow(figures: dict[str, Any], most_ms: float) -> list[str]:
     return [name for name, one in {**pages, **charts}.items() if one["p99_ms"] > most_ms]
 
 
-@contextmanager
-def _directory(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
-        yield Path(directory)
-
-
 def main() -> int:
     """Run the measurement; fail when a page or a chart took longer than 100 ms."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -271,7 +259,7 @@ def main() -> int:
         "--keep", type=Path, help="fill this directory, or measure what an earlier run filled"
     )
     options = parser.parse_args()
-    with _directory(options.keep) as directory:
+    with directory_for(options.keep) as directory:
         figures = measure(options, directory)
     slow = too_slow(figures, options.most_ms)
     print(json.dumps({**figures, "too_slow": slow}))

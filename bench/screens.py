@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +34,7 @@ from app.services import demo, keys, reference, users
 from bench import many_events, screens_rows
 from bench.books import ACTOR, open_books
 from bench.screens_asked import Question, find_big, of_all
+from bench.stack import directory_for
 from tests.admin.movements import make_movements
 from tests.admin.world import make_world
 from tests.auth.people import sign_in
@@ -199,16 +199,6 @@ def summary(answers: list[Answer]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _directory(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
-        yield Path(directory)
-
-
 def main() -> int:
     """Run the measurement; fail when a screen took longer than 300 ms or did not answer."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -221,7 +211,7 @@ def main() -> int:
     parser.add_argument("--answers", type=Path, help="write every answer here, a JSON line each")
     options = parser.parse_args()
     with (
-        _directory(options.data) as data,
+        directory_for(options.data) as data,
         open_books(data, development_sign_in=True, rate_limits="off") as books,
     ):
         app, stores = books

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,3 +175,14 @@ def _wait_for(url: str) -> None:
 
 def _text(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@contextmanager
+def directory_for(kept: Path | None) -> Iterator[Path]:
+    """Yield the directory that is to be kept, made where it is missing, or one that goes in the end."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="otpless-bench-") as directory:
+        yield Path(directory)
