@@ -10,7 +10,7 @@ from app.permissions import Role
 from tests.admin.movements import make_movements
 from tests.admin.world import make_world
 from tests.auth.people import make_user
-from tests.support.browser import LiveServer
+from tests.support.browser import PATIENCE_MS, LiveServer
 
 Enter = Callable[[str], Page]
 
@@ -39,7 +39,7 @@ def enter(office: LiveServer, browser: Browser) -> Iterator[Enter]:
 
     def sign_in(name: str) -> Page:
         context = browser.new_context(locale="en-IN", timezone_id="Asia/Kolkata")
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.goto(f"{office.url}/sign-in")

@@ -80,6 +80,7 @@ def test_an_invoice_is_generated_by_keyboard_and_explained_to_its_events(
     page.goto(f"{office.url}/admin/billing/")
     page.get_by_role("link", name="Generate invoice").focus()
     page.keyboard.press("Enter")
+    page.wait_for_url("**/generate/**")
     account = page.get_by_role("combobox", name="Account")
     account.focus()
     page.keyboard.type("Kav")

@@ -32,6 +32,7 @@ from app.factory import create_app
 ANNOUNCED = "OTPLESS_TEST_STORES"
 TEMPLATE_LOCK = 7_310_042
 VACUUM_SECONDS = 60
+PATIENT = "socket_timeout=10&socket_connect_timeout=10"
 _opened = ExitStack()
 
 
@@ -59,10 +60,11 @@ class Servers:
         }
 
     def redis_url_of(self, number: int) -> str:
-        """Return the address of Redis database `number`."""
+        """Return the address of Redis database `number`, which is waited for longer than a page would: a machine
+        full of tests may stop for a second, and what was to be kept would be asked of the database again."""
         if self.redis_url.startswith("unix:"):
-            return f"{self.redis_url.partition('?')[0]}?db={number}"
-        return f"{self.redis_url.rstrip('/').removesuffix('/0')}/{number}"
+            return f"{self.redis_url.partition('?')[0]}?db={number}&{PATIENT}"
+        return f"{self.redis_url.rstrip('/').removesuffix('/0')}/{number}?{PATIENT}"
 
     def superuser_at(self, database: str) -> str:
         """Return a superuser's address of another database on the same server, empty where we have none."""

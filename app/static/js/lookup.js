@@ -112,3 +112,7 @@ document.addEventListener("mousedown", (event) => {
   event.preventDefault();
   choose(option.closest("[data-lookup]"), option);
 });
+
+/* Who was quicker than this script has typed already. */
+const quick = document.activeElement?.closest?.("[data-lookup]");
+if (quick && document.activeElement.role === "combobox") ask(quick);
