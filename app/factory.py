@@ -55,6 +55,8 @@ def flask_config(settings: Settings) -> dict[str, Any]:
             "max_overflow": 4,
             "pool_timeout": settings.database_pool_timeout_seconds,
             "pool_pre_ping": True,
+            # The connection used last has its statements prepared and its caches warm.
+            "pool_use_lifo": True,
             "connect_args": {"options": options, "application_name": "otpless-billing"},
         },
         "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,

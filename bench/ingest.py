@@ -34,6 +34,8 @@ WATCHED_EVERY_SECONDS = 0.02
 # Every so many looks the backlog is counted and the memory read.
 LOOKS = 25
 DRAINED_WITHIN_SECONDS = 60
+# At the steady rate, before it is measured: threads and connections are there then.
+WARM_SECONDS = 3.0
 CHARGED = "SELECT coalesce(sum(charged_amount), 0)::bigint FROM charge_positions"
 BACKLOG = "SELECT coalesce(sum(events), 0)::bigint FROM usage_deltas"
 
@@ -155,6 +157,7 @@ def measure(options: argparse.Namespace, data: Path) -> dict[str, object]:
         url, sender = stack.stores.database_url, Sender(stack.port, stack.keys, Events(ACCOUNTS))
         with running(stack, worker=options.worker, threads=options.threads) as children:
             posted = [sender.flood(1, 16, 1.0), sender.flood(BATCH, 2, 1.0)]
+            posted.append(sender.steadily(options.steady, options.steady_connections, WARM_SECONDS))
             load, steady = measure_steady(
                 stack, sender, children, options, sum(each.events for each in posted)
             )

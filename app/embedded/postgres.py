@@ -46,6 +46,8 @@ SETTINGS = {
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "20s",
+    # A vacuum takes a core while it lasts: it pauses longer than by default, and senders do not feel it.
+    "autovacuum_vacuum_cost_delay": "10ms",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_lock_waits": "on",

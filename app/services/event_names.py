@@ -1,24 +1,27 @@
 """The accounts and metrics that events name, remembered by each process for a few seconds.
 
 A name that is not known is looked up at once, so an account made a moment ago works; a change made elsewhere
-is seen within five seconds. What was asked for since the last look is looked up again together, by one query.
+is seen within five seconds. All that is remembered is looked up again by one query, behind the requests: with
+thousands of accounts it takes longer than an event may.
 """
 
 import threading
 import time
 from collections.abc import Iterable, Set
+from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from flask import current_app
+from flask import Flask, current_app
 
 from app.db import is_isolated, raw_transaction
 
-# One request looks everything up again after three seconds; the others need not wait for it until five.
+# After three seconds everything is looked up again; nobody need wait for it until five.
 RENEWED_SECONDS = 3.0
 REMEMBERED_SECONDS = 5.0
 MOST_ACCOUNTS = 20_000
+THREAD = "event names"
 
 FIND_ACCOUNTS = "SELECT id, external_id FROM accounts WHERE external_id = ANY(%s) OR id = ANY(%s)"
 LIST_METRICS = "SELECT id, code, aggregation, value_property, dimensions, active FROM metrics"
@@ -64,12 +67,21 @@ def look_up(accounts: Set[str], metrics: Set[str]) -> Names:
         return _read(accounts)
     memory: _Memory = current_app.extensions.setdefault("event_names", _Memory())
     age = time.monotonic() - memory.looked_at
-    if memory.knows(accounts, metrics) and (
-        age < RENEWED_SECONDS or (age < REMEMBERED_SECONDS and memory.lock.locked())
-    ):
+    if memory.knows(accounts, metrics) and age < REMEMBERED_SECONDS:
+        if age >= RENEWED_SECONDS and not memory.lock.locked():
+            application = current_app._get_current_object()  # type: ignore[attr-defined]
+            threading.Thread(
+                target=_renew_behind, args=(application, memory), name=THREAD, daemon=True
+            ).start()
         return memory.names
     with memory.lock:
         return _renew(memory, accounts, metrics)
+
+
+def _renew_behind(application: Flask, memory: _Memory) -> None:
+    # Where the database is away, the request that comes when all is forgotten says so.
+    with application.app_context(), suppress(psycopg.OperationalError), memory.lock:
+        _renew(memory, frozenset(), frozenset())
 
 
 def _renew(memory: _Memory, accounts: Set[str], metrics: Set[str]) -> Names:

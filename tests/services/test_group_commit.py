@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from types import SimpleNamespace
 
 import psycopg
@@ -90,7 +91,7 @@ def test_who_follows_company_waits_for_others_to_join_and_who_follows_one_does_n
         pauses.append(seconds)
         assert len(pauses) > 1 or wait_until(lambda: group.waiting == 2, patience_seconds=10)
 
-    monkeypatch.setattr(group_commit, "time", SimpleNamespace(sleep=let_one_more_join))
+    monkeypatch.setattr(group_commit, "time", SimpleNamespace(sleep=let_one_more_join, monotonic=lambda: 0.0))
     assert group.submit(["alone"]) == ["ALONE"]
     submit_together(group, log, [["a"], ["b"]])
     assert pauses == []
@@ -98,6 +99,20 @@ def test_who_follows_company_waits_for_others_to_join_and_who_follows_one_does_n
         assert list(pool.map(group.submit, [["c"], ["d"]])) == [["C"], ["D"]]
     assert [sorted(each) for each in log.together] == [["alone"], ["first"], ["a", "b"], ["c", "d"]]
     assert pauses[0] == group_commit.JOIN_SECONDS
+
+
+def test_who_waited_long_for_the_commit_before_waits_for_nobody_to_join(
+    plain_app: Flask, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group("log", plain_app, log.commit)
+    pauses: list[float] = []
+    clock = count(step=group_commit.JOIN_SECONDS * 2.5)
+    monkeypatch.setattr(
+        group_commit, "time", SimpleNamespace(sleep=pauses.append, monotonic=lambda: next(clock))
+    )
+    submit_together(group, log, [["a"], ["b"]])
+    assert group.submit(["c"]) == ["C"]
+    assert (log.together[-1], pauses) == (["c"], [])
 
 
 def test_who_brings_what_cannot_be_committed_fails_alone(plain_app: Flask, log: Log) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -17,6 +18,7 @@ from app.config import Settings
 from app.db import db
 from app.embedded.processes import Child, last_lines, wait_until
 from app.factory import create_app
+from app.services import event_names
 from tests.support.machine import ROOT, answers, free_port
 from tests.support.stores import Servers
 
@@ -49,6 +51,7 @@ class OwnDatabase:
             try:
                 yield application
             finally:
+                _wait_for_what_looks_up_names()
                 db.session.remove()
                 db.engine.dispose()
 
@@ -133,3 +136,10 @@ def own_database(
     yield own
     own.stop()
     servers.drop(name)
+
+
+def _wait_for_what_looks_up_names() -> None:
+    """A thread that outlives its application would leave a connection behind."""
+    for thread in threading.enumerate():
+        if thread.name == event_names.THREAD:
+            thread.join()
