@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Two browsers, two web servers and two databases share two cores: what comes is waited for longer than a person would.
+# Two browsers and all that they visit share two cores: what comes is waited for longer than a person would.
 PATIENCE_MS = 30_000
 
 
