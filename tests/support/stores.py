@@ -60,8 +60,8 @@ class Servers:
         }
 
     def redis_url_of(self, number: int) -> str:
-        """Return the address of Redis database `number`, which is waited for longer than a page would: while a
-        machine full of tests stops, what was to be kept would be asked of the database again."""
+        """Return the address of Redis database `number`, which is waited for longer than a page would: on a
+        machine full of tests, what was to be kept would be asked of the database again."""
         if self.redis_url.startswith("unix:"):
             return f"{self.redis_url.partition('?')[0]}?db={number}&{PATIENT}"
         return f"{self.redis_url.rstrip('/').removesuffix('/0')}/{number}?{PATIENT}"
