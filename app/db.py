@@ -147,9 +147,8 @@ def has_transaction() -> bool:
 def in_transaction(work: Callable[[], T]) -> T:
     """Run `work` in a transaction of its own, and run all of it again when the database asks for that.
 
-    At most five attempts with a random pause, on serialization failures, deadlocks and lock timeouts
-    (RELIABILITY.md §1). Inside an open transaction it joins that one and leaves the retry to whoever opened
-    it.
+    At most five attempts with a random pause, on serialization failures, deadlocks and lock timeouts.
+    Inside an open transaction it joins that one and leaves the retry to whoever opened it.
     """
     if db.session().info.get("depth"):
         return work()

@@ -1,6 +1,6 @@
 """What can go wrong, as exceptions: the code and the HTTP status live on the class.
 
-Services raise these; each edge has one handler that turns them into the JSON envelope of API.md §1, a
+Services raise these; each edge has one handler that turns them into the JSON envelope of the API, a
 message at the form field, or a retry. A message says what is wrong and how to mend it, and never carries
 SQL, a trace or somebody's data.
 """
@@ -45,7 +45,7 @@ class Invalid(DomainError):
 
 
 class Unauthorized(DomainError):
-    """Nobody is known behind the request. One message for every cause (API.md §2)."""
+    """Nobody is known behind the request. One message for every cause."""
 
     code = "unauthorized"
     status = 401

@@ -30,7 +30,7 @@ class Key(NamedTuple):
     id: str = ""
 
     def headers(self, body: bytes, query: str) -> str:
-        """Return the header lines that prove a request with this body (API.md §2)."""
+        """Return the header lines that prove a request with this body (docs/integration/signing.md)."""
         if not self.id:
             return f"Authorization: Bearer {self.secret}\r\n"
         at, nonce = int(time.time()), f"{time.time_ns():x}-{id(body):x}"

@@ -1,4 +1,4 @@
-"""Accounts: what is metered, priced and billed on its own (API.md §3)."""
+"""Accounts: what is metered, priced and billed on its own."""
 
 from typing import Annotated, Any
 

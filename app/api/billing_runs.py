@@ -1,4 +1,4 @@
-"""Billing runs: a month billed for every account that owes, in the background (API.md §3)."""
+"""Billing runs: a month billed for every account that owes, in the background (docs/api/billing-runs.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

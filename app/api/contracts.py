@@ -1,4 +1,4 @@
-"""Custom contracts of subscriptions: own terms, minimum commitments, and quotes by them (API.md §3)."""
+"""Custom contracts of subscriptions: own terms, minimum commitments, and quotes by them."""
 
 from datetime import date
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Taking usage back: an event is cancelled, or amended by another one (API.md §3)."""
+"""Taking usage back: an event is cancelled, or amended by another one (docs/api/corrections.md)."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Coupons, and who has redeemed them (API.md §3)."""
+"""Coupons, and who has redeemed them (docs/api/contracts.md)."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Credit notes: taking back an issued invoice in part or whole (API.md §3)."""
+"""Credit notes: taking back an issued invoice in part or whole (docs/api/credit-notes.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Customers: the legal persons that buy (API.md §3)."""
+"""Customers: the legal persons that buy."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Dead letters: refused events, edited, replayed or discarded, one or many (API.md §3)."""
+"""Dead letters: refused events, edited, replayed or discarded, one or many (docs/api/corrections.md)."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any

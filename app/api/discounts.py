@@ -1,4 +1,4 @@
-"""Discounts and credits of accounts (API.md §3)."""
+"""Discounts and credits of accounts (docs/api/contracts.md)."""
 
 from datetime import date
 from typing import Annotated, Any

@@ -1,6 +1,4 @@
-"""The envelope of every answer (API.md §1): success, resources, lists with cursors, and what a refusal looks
-like.
-"""
+"""The envelope of every answer: success, resources, lists with cursors, and what a refusal looks like."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What is behind a line of an invoice: its explanation, its 15-minute buckets, its events (API.md §3)."""
+"""What is behind a line of an invoice: its explanation, its 15-minute buckets, its events."""
 
 import json
 from datetime import datetime

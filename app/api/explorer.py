@@ -1,4 +1,4 @@
-"""The list of accepted events (API.md §3)."""
+"""The list of accepted events (docs/api/README.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Grants: credit of a wallet that is spent before its other money and may expire (API.md §3)."""
+"""Grants: credit of a wallet that is spent before its other money and may expire (docs/api/grants.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Holds: money set aside in a wallet, taken later or let go (API.md §3)."""
+"""Holds: money set aside in a wallet, taken later or let go (docs/api/holds.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

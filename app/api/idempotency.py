@@ -1,5 +1,5 @@
 """`Idempotency-Key`: the same call with the same key has its effect once and gets the same answer again
-(API.md §1).
+(docs/api/README.md).
 
 The answer is stored in the transaction of the effect, so neither exists without the other. A refusal is
 rolled back and not stored: nothing happened, and a repeat tries again. A view that talks to the outside world

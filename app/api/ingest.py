@@ -1,4 +1,4 @@
-"""Usage events: the door for senders (API.md §4)."""
+"""Usage events: the door for senders (docs/api/README.md)."""
 
 from typing import Annotated, Any, Literal
 

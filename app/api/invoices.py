@@ -1,4 +1,4 @@
-"""Invoices: drafts, previews, issue, documents (API.md §3, §6)."""
+"""Invoices: drafts, previews, issue, documents."""
 
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any

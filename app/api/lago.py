@@ -1,4 +1,4 @@
-"""Lago's door: its published clients post their events here unchanged (API.md §4).
+"""Lago's door: its published clients post their events here unchanged (docs/integration/lago.md).
 
 `external_subscription_id` names an account, by its id or external id, or one of our subscriptions by its id.
 Answers and refusals have Lago's shapes (docs.getlago.com/api-reference/events); a batch is stored whole or

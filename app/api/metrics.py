@@ -1,4 +1,4 @@
-"""Metrics: what is counted, and by which rule (API.md §3)."""
+"""Metrics: what is counted, and by which rule."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Payments: those that run through a gateway's own page, and those that a person records (API.md §3)."""
+"""Payments: those that run through a gateway's own page, and those that a person records."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -116,7 +116,7 @@ def create_payment(body: NewPayment) -> Response:
 
 
 def payment_resource(payment: Payment) -> dict[str, Any]:
-    """Return a payment as the wire shows it (API.md §6)."""
+    """Return a payment as the wire shows it."""
     attributes = {
         "gateway": payment.gateway,
         "status": payment.status,

@@ -1,4 +1,4 @@
-"""Moves of many subscriptions to another version of their plan (API.md §3)."""
+"""Moves of many subscriptions to another version of their plan (docs/api/subscriptions.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Pricing: plans with their versions, and quotes without a plan (API.md §3, §5)."""
+"""Pricing: plans with their versions, and quotes without a plan (docs/api/plans.md)."""
 
 from datetime import date
 from typing import Annotated, Any

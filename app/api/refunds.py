@@ -1,4 +1,4 @@
-"""Refunds of payments, and parked payments that a person resolves (API.md §3)."""
+"""Refunds of payments, and parked payments that a person resolves (docs/api/credit-notes.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

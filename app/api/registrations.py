@@ -1,4 +1,4 @@
-"""The seller's registrations and their letters of undertaking (INDIA.md)."""
+"""The seller's registrations and their letters of undertaking (docs/ops/tax.md)."""
 
 from datetime import date
 from typing import Annotated, Any

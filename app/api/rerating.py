@@ -1,4 +1,4 @@
-"""Re-rating of invoices: as billed and as it comes to now (API.md §3)."""
+"""Re-rating of invoices: as billed and as it comes to now (docs/api/simulations.md)."""
 
 from uuid import UUID
 

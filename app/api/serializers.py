@@ -1,5 +1,4 @@
-"""How records look on the wire (API.md §6): one function per resource, and what the views of resources
-share."""
+"""How records look on the wire: one function per resource, and what the views of resources share."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

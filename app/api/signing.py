@@ -1,5 +1,5 @@
-"""Signed requests at the edge (API.md §2): checked before anything else looks at them, an unknown address
-included.
+"""Signed requests at the edge (docs/integration/signing.md): checked before anything else looks at them, an
+unknown address included.
 """
 
 from uuid import UUID

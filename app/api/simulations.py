@@ -1,4 +1,4 @@
-"""Simulations: a version of a plan over past usage, before anybody is on it (API.md §3)."""
+"""Simulations: a version of a plan over past usage, before anybody is on it (docs/api/simulations.md)."""
 
 from typing import Annotated, Any
 from uuid import UUID

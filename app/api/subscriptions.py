@@ -1,4 +1,4 @@
-"""Subscriptions: which account is on which plan version (API.md §3)."""
+"""Subscriptions: which account is on which plan version (docs/api/subscriptions.md)."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

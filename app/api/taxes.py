@@ -1,4 +1,4 @@
-"""The tax data that people keep: rates, exchange rates, taxes collected abroad (INDIA.md)."""
+"""The tax data that people keep: rates, exchange rates, taxes collected abroad (docs/ops/tax.md)."""
 
 from datetime import date
 from typing import Annotated, Any, TypeVar

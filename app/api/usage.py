@@ -1,4 +1,4 @@
-"""Usage as it was metered, and whether more is allowed (API.md §3)."""
+"""Usage as it was metered, and whether more is allowed (docs/api/README.md)."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""The proof that the books balance: the last one, all before it, and a new one (API.md §3)."""
+"""The proof that the books balance: the last one, all before it, and a new one."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Wallets: balances, limits, and the movements of money that a service or a person asks for (API.md §3)."""
+"""Wallets: balances, limits, and the movements of money that a service or a person asks for."""
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 read as usage events (CloudEvents v1.0.2 §3, HTTP binding §3.1.3.2; API.md §4).
+"""CloudEvents 1.0 read as usage events (CloudEvents v1.0.2 §3, HTTP binding §3.1.3.2).
 
 `id`, `type`, `subject`, `time` and `data` become event id, metric, account, timestamp and properties; a
 `quantity` in `data` is the event's quantity as well. Extension attributes are not read. What is wrong is told

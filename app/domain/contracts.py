@@ -1,5 +1,5 @@
 """What a contract adds to an invoice and takes off it: the true-up of a commitment, discounts, coupons and
-credits (DOMAIN.md §2). All before tax, by tax rate and service code."""
+credits (docs/adr/0009). All before tax, by tax rate and service code."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

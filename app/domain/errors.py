@@ -27,7 +27,7 @@ class RuleBroken(ValueError):
 
 
 class MixedCurrencies(RuleBroken):
-    """Two currencies meet in one sum; they are never added (DOMAIN.md §1)."""
+    """Two currencies meet in one sum; they are never added."""
 
     def __init__(self, left: str, right: str, *, pointer: str = "") -> None:
         super().__init__(pointer, "currency_mismatch", f"{left} and {right} cannot be added or compared.")

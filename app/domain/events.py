@@ -1,4 +1,4 @@
-"""One usage event as it arrives (API.md §4): checked completely, in microseconds, before it is stored.
+"""One usage event as it arrives: checked completely, in microseconds, before it is stored.
 
 The content hash answers "same id, same event?". It covers what the event means, whichever door it came
 through: metric, instant, quantity and properties by value. Key order, `1` or `"1.0"`, and the offset a time

@@ -1,4 +1,4 @@
-"""Granted money: which grant is spent first, and who gets money back that was spent (DOMAIN.md §5).
+"""Granted money: which grant is spent first, and who gets money back that was spent (docs/adr/0014).
 
 The usage that a wallet has paid is one figure that grows as usage is metered. A grant remembers the stretches
 of it that it paid. When usage is given back the figure falls, and whoever paid the stretch above it has its

@@ -1,4 +1,4 @@
-"""Usage by the values of one dimension, each of which is priced by itself (DOMAIN.md §4).
+"""Usage by the values of one dimension, each of which is priced by itself (docs/adr/0011).
 
 It is kept in one spelling, as charge positions store it: `{"IN": ["12.5", 3]}` is a quantity of 12.5 in 3
 events. A value that nothing was used of is left out. Usage without the dimension is the value "".

@@ -1,5 +1,5 @@
-"""The Indian GST registration number: State (2), PAN (10), entity (1), `Z`, check character (CGST Rule 10;
-INDIA.md)."""
+"""The Indian GST registration number: State (2), PAN (10), entity (1), `Z`, check character (CGST
+Rule 10)."""
 
 import re
 

@@ -1,5 +1,4 @@
-"""From charged lines to the figures of an invoice, the bytes of its snapshot, and what is still due
-(DOMAIN.md §6, §7)."""
+"""From charged lines to the figures of an invoice, the bytes of its snapshot, and what is still due."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Lago's events read as usage events, and our refusals told in Lago's words (API.md §4).
+"""Lago's events read as usage events, and our refusals told in Lago's words (docs/integration/lago.md).
 
 `transaction_id`, `external_subscription_id`, `code`, `timestamp` and `properties` become event id, account,
 metric, timestamp and properties. As in Lago, other fields are not read; a null is the same as nothing.

@@ -1,4 +1,4 @@
-"""Double entry, the hash chain over a wallet's postings, and what a wallet can spend (DOMAIN.md §5)."""
+"""Double entry, the hash chain over a wallet's postings, and what a wallet can spend (docs/ops/ledger.md)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

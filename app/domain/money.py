@@ -1,5 +1,4 @@
-"""Amounts of money: exact decimals, rounded once, half up away from zero, to the exponent of their currency
-(DOMAIN.md §1).
+"""Amounts of money: exact decimals, rounded once, half up away from zero, to the exponent of their currency.
 
 Arithmetic on prices and quantities runs in the `EXACT` context, which raises rather than lose a digit; only
 `quantize` rounds. A gateway's minor-unit exponent belongs to the gateway adapter, never here.
@@ -232,7 +231,7 @@ def parse_amount(
 
 
 def parse_money(value: Any, *, pointer: str, allow_zero: bool = False, allow_negative: bool = False) -> Money:
-    """Return the money in a wire object `{"amount": "118.00", "currency": "INR"}` (API.md §1).
+    """Return the money in a wire object `{"amount": "118.00", "currency": "INR"}`.
 
     Raises:
         RuleBroken: not such an object, or as `parse_amount` says, at `pointer/amount` or `pointer/currency`.

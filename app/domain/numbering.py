@@ -1,5 +1,5 @@
-"""Document numbers by CGST Rule 46(b): consecutive, unique within a financial year, at most 16 of A–Z 0–9 - /
-(INDIA.md)."""
+"""Document numbers by CGST Rule 46(b): consecutive, unique within a financial year, at most 16
+of A–Z 0–9 - /."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Billing periods of local days, as half-open UTC instants (DOMAIN.md §1).
+"""Billing periods of local days, as half-open UTC instants.
 
 A local day starts at the first instant whose wall clock shows that date or a later one; it ends where the
 next starts. So the days of a zone cover time without gap or overlap also where clocks skip midnight, show it

@@ -1,5 +1,4 @@
-"""Parts of a period as exact fractions of its local days, and of its price in money that adds up (DOMAIN.md
-§2).
+"""Parts of a period as exact fractions of its local days, and of its price in money that adds up.
 
 A fraction is always of the WHOLE period, never of a shortened one; the day of a change belongs to what is
 new.

@@ -1,5 +1,4 @@
-"""Which component an event is charged by, and how much of a price is still to be asked for (DOMAIN.md §2,
-§4)."""
+"""Which component an event is charged by, and how much of a price is still to be asked for."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""Signed requests (API.md §2): the text that is signed, signing it, and telling a right signature from a
-wrong one.
+"""Signed requests (docs/integration/signing.md): the text that is signed, signing it, and telling a right
+signature from a wrong one.
 
 The text has seven lines without a final line break:
 

@@ -1,6 +1,6 @@
 """What may become what: one literal table for every state machine, and one way to ask it.
 
-Wallet transactions carry the states of specification 9.1.2 (DOMAIN.md §5), invoices those of DOMAIN.md §6.
+Wallet transactions carry the states of specification 9.1.2.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
-"""Which tax a supply bears and how much (INDIA.md). Rates are the caller's data, in percent: 18 is 18 %."""
+"""Which tax a supply bears and how much (docs/ops/tax.md). Rates are the caller's data, in percent:
+18 is 18 %."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

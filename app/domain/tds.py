@@ -35,7 +35,7 @@ SECTIONS: Mapping[str, Section] = {
     "194J": Section(Law.income_tax, Decimal(10), "Professional services"),
     "51": Section(Law.gst, Decimal(2), "GST kept by government buyers"),
 }
-"""By the name that `tds_section` carries; the finance owner confirms the rates (INDIA.md)."""
+"""By the name that `tds_section` carries; the finance owner confirms the rates (docs/api/advances.md)."""
 
 
 def find_section(name: str, law: Law, *, pointer: str = "/tds_section") -> Section:

@@ -12,7 +12,7 @@ from app.ids import new_id
 
 # A sum of money in the row's currency. Four decimals hold every currency's minor unit (KWD has three).
 Amount = Annotated[Decimal, mapped_column(Numeric(20, 4))]
-# Unrounded: as many decimals as were given, up to 12 (DOMAIN.md §1).
+# Unrounded: as many decimals as were given, up to 12.
 Quantity = Annotated[Decimal, mapped_column(Numeric())]
 # ISO 4217.
 Currency = Annotated[str, mapped_column(String(3))]

@@ -1,5 +1,5 @@
 """What was agreed with one customer beside the price list: own terms, a minimum commitment, discounts,
-coupons and credits (DOMAIN.md §2).
+coupons and credits (docs/adr/0009).
 
 A contract belongs to a whole subscription, which its first segment stands for (`Subscription.origin_id`): a
 pause or a change of plan does not end it. Days are local to the account and half-open: `end_on` is the first

@@ -1,4 +1,4 @@
-"""What was taken back of the usage that had been accepted: events are never edited (DOMAIN.md §3)."""
+"""What was taken back of the usage that had been accepted: events are never edited."""
 
 from datetime import datetime
 from enum import StrEnum

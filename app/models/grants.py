@@ -1,5 +1,5 @@
 """Granted money of a wallet: promotional or purchased credit that is spent before its plain money and may
-expire (DOMAIN.md §5).
+expire (docs/api/grants.md).
 """
 
 from datetime import datetime

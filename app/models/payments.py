@@ -40,7 +40,7 @@ class MessageStatus(StrEnum):
 
 class Payment(Identified, Timestamped, Base):
     """One intent to take money, for a wallet or for an invoice. Committed before the gateway hears of it;
-    its id is the gateway's idempotency key (DOMAIN.md §8).
+    its id is the gateway's idempotency key.
     """
 
     __tablename__ = "payments"

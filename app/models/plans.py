@@ -123,7 +123,7 @@ class PricePlan(Identified, Timestamped, Base):
 
 
 class PlanVersion(Identified, Timestamped, Base):
-    """One immutable price list of a plan. Frozen once published: a change is a new version (DOMAIN.md §2)."""
+    """One immutable price list of a plan. Frozen once published: a change is a new version."""
 
     __tablename__ = "plan_versions"
     __table_args__ = (UniqueConstraint("plan_id", "number"),)
@@ -163,7 +163,7 @@ class PlanVersion(Identified, Timestamped, Base):
 class PriceComponent(Identified, Base):
     """One price of a version in one currency: a fixed fee, or a price model over a metric.
 
-    `terms` are the model's own fields as API.md §5 writes them (`unit`, `tiers`, `free_units` …; a fixed
+    `terms` are the model's own fields as the API writes them (`unit`, `tiers`, `free_units` …; a fixed
     fee has `price`); `filters` maps a dimension to the values it matches, and the most specific component
     wins. With `group_by` each value of that dimension is priced by itself.
     """

@@ -34,7 +34,7 @@ class RefundTarget(StrEnum):
 
 class Refund(Identified, Timestamped, Base):
     """One intent to give money of a payment back. Committed before the gateway hears of it; its id is the
-    gateway's idempotency key (DOMAIN.md §8).
+    gateway's idempotency key.
     """
 
     __tablename__ = "refunds"

@@ -38,7 +38,7 @@ class DeadLetterStatus(StrEnum):
 class EventKey(Base):
     """One row for every event id an account has ever sent: the exact, permanent guard against counting twice.
 
-    Hash-partitioned, because a time-partitioned table cannot keep an id unique across months (DOMAIN.md §3).
+    Hash-partitioned, because a time-partitioned table cannot keep an id unique across months.
     """
 
     __tablename__ = "event_keys"
@@ -146,7 +146,7 @@ class ChargePosition(Identified, Base):
 
     `charged_*` went to the wallet (prepaid), `invoiced_*` stands on issued invoices. What is still to be
     asked for is always `price(quantity) − asked`, so amounts never drift and late events become a
-    difference (DOMAIN.md §4). Where each value of a dimension is priced by itself, `groups` holds what each
+    difference. Where each value of a dimension is priced by itself, `groups` holds what each
     came to (`domain.groups`), and `quantity` is their sum.
     """
 

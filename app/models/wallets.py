@@ -2,7 +2,7 @@
 
 Postings are append-only (triggers refuse UPDATE, DELETE and TRUNCATE) and a deferred constraint trigger
 makes every journal sum to zero per currency. The wallet row caches the balance; its row lock serialises the
-wallet, which makes the gapless `seq` and the hash chain free (DOMAIN.md §5).
+wallet, which makes the gapless `seq` and the hash chain free (docs/ops/ledger.md).
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Finding a customer or an account by its id, or by the caller's own external id (API.md §1)."""
+"""Finding a customer or an account by its id, or by the caller's own external id."""
 
 from typing import Any, TypeVar
 from uuid import UUID

@@ -1,5 +1,5 @@
 """Minimum commitments: the least that a subscription pays per billing period, and the true-up that bills what
-is missing (DOMAIN.md §2).
+is missing (docs/api/contracts.md).
 
 The last run of a period asks for max(0, the commitment's part of the period − what the subscription was
 charged in it), before tax and before discounts. Usage that comes late, or is taken back, moves that figure,

@@ -1,4 +1,4 @@
-"""Price components: reading them from the wire, and writing them back (API.md §5: the shapes of a quote,
+"""Price components: reading them from the wire, and writing them back (the shapes of docs/api/quotes.md,
 named and coded).
 
 One component is `{"metric", "model", …the fields of the model…, "filters"?, "group_by"?, "code"?, "name"?,

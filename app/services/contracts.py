@@ -1,4 +1,4 @@
-"""Own terms: dated prices of one subscription that the price list does not have (DOMAIN.md §2)."""
+"""Own terms: dated prices of one subscription that the price list does not have (docs/api/contracts.md)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

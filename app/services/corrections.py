@@ -1,5 +1,5 @@
 """Taking usage back: an accepted event is never edited. It is cancelled by a reversing record, or replaced by
-another event as well (DOMAIN.md §3).
+another event as well (docs/api/corrections.md).
 
 The record, the reversing delta and the replacement are one transaction; the key of the event is locked, so
 that an event is taken back once. What was charged follows by the arithmetic of metering: a wallet is

@@ -1,4 +1,4 @@
-"""Coupons: made by staff, redeemed by accounts, and never more often than they may be (DOMAIN.md §2)."""
+"""Coupons: made by staff, redeemed by accounts, and never more often than they may be."""
 
 from collections.abc import Mapping
 from datetime import datetime

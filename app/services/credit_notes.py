@@ -1,4 +1,4 @@
-"""Credit notes: the only way in which an issued invoice is corrected (CGST Rule 53, s.34; DOMAIN.md §6).
+"""Credit notes: the only way in which an issued invoice is corrected (CGST Rule 53, s.34; docs/adr/0017).
 
 A note is an invoice of kind `credit_note` with a series of its own, which names its invoice by `original_id`;
 its lines name the lines they take back. The invoice itself never changes: what is still asked for falls by

@@ -1,4 +1,4 @@
-"""What usage takes from wallets (DOMAIN.md §4)."""
+"""What usage takes from wallets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

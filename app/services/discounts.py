@@ -1,5 +1,4 @@
-"""Discounts and credits: what an account, or one of its subscriptions, is given off its invoices (DOMAIN.md
-§2)."""
+"""Discounts and credits: what an account, or one of its subscriptions, is given off its invoices."""
 
 from collections.abc import Mapping
 from datetime import date, datetime

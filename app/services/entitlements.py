@@ -1,4 +1,4 @@
-"""May an account use a metric now? Services ask before they serve (DOMAIN.md §4)."""
+"""May an account use a metric now? Services ask before they serve (docs/api/README.md)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Keeping refused events, so that nothing a sender posted is lost in silence (DOMAIN.md §3)."""
+"""Keeping refused events, so that nothing a sender posted is lost in silence (docs/api/corrections.md)."""
 
 import re
 from collections.abc import Mapping, Sequence

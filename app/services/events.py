@@ -1,5 +1,4 @@
-"""Usage events: every one gets its own answer, and what was accepted counts exactly once (DOMAIN.md §3,
-API.md §4).
+"""Usage events: every one gets its own answer, and what was accepted counts exactly once.
 
 Check and match in memory, store by one statement, keep what was refused as dead letters. A refused event
 never stops its neighbours. Callers are the API, the import command and the replay of dead letters.
@@ -84,7 +83,7 @@ def ingest(
 ) -> list[Result]:
     """Store events and return one answer for each, in their order, after the COMMIT. Wakes up the metering.
 
-    `events` are decoded JSON objects as API.md §4 writes them, numbers as int or Decimal; up to some
+    `events` are decoded JSON objects as the API takes them, numbers as int or Decimal; up to some
     thousands at once. `source` names the door (`api`, `import`) on the dead letters. Events older than
     `max_age` before `at` are refused; None takes any age. A key that is bound to one account knows no other.
     It commits by itself: accounts and metrics that the events name must be committed before.

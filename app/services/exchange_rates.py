@@ -1,5 +1,5 @@
 """What other currencies are in rupees, as people entered it: the equivalent that Indian returns ask for (CGST
-Rule 34; INDIA.md)."""
+Rule 34)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is behind a line of an invoice, down to the single events (DOMAIN.md §6, Explainable): in words, the
+"""What is behind a line of an invoice, down to the single events (docs/api/explanations.md): in words, the
 steps of its price, the days and the 15-minute buckets of its usage, and the proof of them.
 
 Staff and customers read the same.

@@ -1,4 +1,4 @@
-"""Grants: credit of a wallet that is spent before its plain money and may expire (DOMAIN.md §5).
+"""Grants: credit of a wallet that is spent before its plain money and may expire (docs/api/grants.md).
 
 A grant begins when it is given. What it pays and gets back is in `grant_uses`, its end in `movements.lapse`.
 """

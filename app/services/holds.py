@@ -1,4 +1,4 @@
-"""Holds: money set aside in a wallet for something to come, resolved exactly once (DOMAIN.md §5).
+"""Holds: money set aside in a wallet for something to come, resolved exactly once (docs/api/holds.md).
 
 A hold moves no money and posts nothing; it counts against what is available. Taking it, or a part of it, is
 one movement; what was not taken is free again. Whoever changes a hold has its wallet locked, the wallet

@@ -1,5 +1,4 @@
-"""Payment intents: the row that says what is to be paid, written before any gateway hears of it (DOMAIN.md
-§8).
+"""Payment intents: the row that says what is to be paid, written before any gateway hears of it.
 
 All of this happens in the caller's transaction. `app.services.payments` commits it and asks the gateway
 afterwards.

@@ -1,4 +1,4 @@
-"""The safety checks before an invoice is issued (DOMAIN.md §6): a wrong invoice is worse than a late one."""
+"""The safety checks before an invoice is issued: a wrong invoice is worse than a late one."""
 
 from collections import Counter
 from collections.abc import Collection

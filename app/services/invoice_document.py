@@ -9,7 +9,7 @@ The snapshot is plain JSON; amounts, rates (percent) and quantities are decimal 
     place_of_supply {code, name}                                 "29", "Karnataka"; 96 is abroad
     lines           [{n, kind, description, sac, metric, unit, quantity, unit_price, amount, taxes, breakdown,
                       plan_version, component, events_hash}]     taxes as below, of the line
-      breakdown     [{group?, kind, tier, quantity, unit, flat, amount}] how the price came about (API.md §5)
+      breakdown     [{group?, kind, tier, quantity, unit, flat, amount}] how the price came about
     taxes           [{code, rate, taxable, amount}]              CGST, SGST, UTGST, IGST with the rate of each
     subtotal tax_total round_off total paid_from_wallet amount_due
 

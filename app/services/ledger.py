@@ -1,4 +1,4 @@
-"""The double-entry ledger: journals whose postings sum to zero, and one hash chain per wallet (DOMAIN.md §5).
+"""The double-entry ledger: journals whose postings sum to zero, and one hash chain per wallet.
 
 Every journal belongs to one wallet, whose row the caller holds locked: that lock is what makes the numbers of
 a wallet's journals gapless and its chain a single line.

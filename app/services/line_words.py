@@ -138,8 +138,7 @@ def _agreed(line: InvoiceLine) -> list[Fact]:
 
 
 def _proration(line: InvoiceLine) -> list[Fact]:
-    """Return the days that a fee is for, as an exact fraction of the whole period, and what that comes to
-    (DOMAIN.md §2, proration)."""
+    """Return the days that a fee is for, as an exact fraction of the whole period, and what that comes to."""
     found = _fee(line)
     if found is None:
         return []

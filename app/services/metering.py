@@ -1,4 +1,4 @@
-"""From new usage to rollups, charge positions and wallets, all in one transaction (DOMAIN.md §3, §4).
+"""From new usage to rollups, charge positions and wallets, all in one transaction (docs/architecture.md).
 
 A crash leaves the deltas unclaimed; nothing can be lost or counted twice. Any number of runs may go at once:
 each claims other deltas, and all lock rollups, positions and wallets in this order and each kind in key

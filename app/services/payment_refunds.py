@@ -1,4 +1,4 @@
-"""Money of payments that goes back: the intent first, then the gateway, then the books (DOMAIN.md §8).
+"""Money of payments that goes back: the intent first, then the gateway, then the books.
 
 A refund is committed before its gateway hears of it, and its id is the gateway's idempotency key: a timeout
 is `unknown` and is resolved by asking again with the same key. What is under way counts as given back, so a

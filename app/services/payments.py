@@ -1,4 +1,4 @@
-"""Payments through the gateways: the intent first, then the question, then the money (DOMAIN.md §8).
+"""Payments through the gateways: the intent first, then the question, then the money.
 
 An intent is committed before its gateway hears of it, and its id is the gateway's idempotency key. What a
 gateway says is fetched, compared with the intent, and only then moves money; a payment moves forward only. So

@@ -1,6 +1,6 @@
 """Bringing the subscriptions of a plan to one of its versions: shown first, then done one by one.
 
-Who subscribed keeps the prices (DOMAIN.md §2); this is the explicit, dated act that ends it. A move is its
+Who subscribed keeps the prices; this is the explicit, dated act that ends it. A move is its
 rows, as a billing run is: a killed one is resumed, two at once share the work, twice changes nothing.
 """
 

@@ -1,5 +1,5 @@
 """Plans: versions that are edited as drafts, frozen when published, and found by the day they hold for
-(DOMAIN.md §2)."""
+(docs/api/plans.md)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,5 +1,5 @@
 """What is taken off an invoice before tax: discounts, then coupons, then credits, each of what is left
-(DOMAIN.md §2).
+(docs/adr/0009).
 
 Discounts and coupons reduce the charges of the price list (usage, fees and their adjustments), neither a
 true-up nor a person's lines; credits reduce everything whose price is stated without tax. What a wallet was

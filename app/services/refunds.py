@@ -1,4 +1,4 @@
-"""Paying back what a customer paid in and has not used (DOMAIN.md §5).
+"""Paying back what a customer paid in and has not used (docs/api/holds.md).
 
 Refundable is the balance without what is held or granted, what usage still owes, and what nobody paid
 (`app.domain.unpaid`): after grants, credits are spent first, and never paid out. A refund records money that

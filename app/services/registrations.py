@@ -1,5 +1,5 @@
 """The seller's GST registrations and their letters of undertaking: what may be entered, and what stays once a
-document was issued (INDIA.md)."""
+document was issued (docs/ops/tax.md)."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date

@@ -1,7 +1,7 @@
 """What is told about the whole: the figures of the dashboard, read from rollups, invoices and wallets, never
 from events.
 
-Two currencies are never added: every figure of money comes once per currency (DOMAIN.md §1).
+Two currencies are never added: every figure of money comes once per currency.
 """
 
 from dataclasses import dataclass

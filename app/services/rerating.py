@@ -1,5 +1,5 @@
 """Re-rating: what a billed line comes to now, from the rollups and the frozen versions, beside what was
-billed (DOMAIN.md §4, §6).
+billed (docs/api/simulations.md).
 
 It is the arithmetic of billing on what is known today. So an untouched invoice shows no difference, and late
 usage exactly what the next invoice asks for. The result has one spelling: the same inputs, the same bytes.

@@ -1,5 +1,5 @@
 """Rollups: recomputed from their events where quantities do not add, and combined into longer windows by the
-metric's aggregation (DOMAIN.md §3)."""
+metric's aggregation (docs/adr/0006)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

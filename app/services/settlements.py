@@ -1,4 +1,4 @@
-"""What a gateway's word does to a payment and to the money behind it (DOMAIN.md §8).
+"""What a gateway's word does to a payment and to the money behind it.
 
 Each function locks the payment's row, and a payment moves forward only, so duplicates, disorder and replays
 of what a gateway says end in the same state. Locks are taken in the order payment, then invoice or wallet.

@@ -1,4 +1,4 @@
-"""The immutable content of an issued invoice: everything its documents show, as plain JSON (DOMAIN.md §6).
+"""The immutable content of an issued invoice: everything its documents show, as plain JSON.
 
 Amounts, rates (percent) and quantities are decimal strings, dates are ISO 8601 and both days of the period
 belong to it. The bytes are canonical, so the same invoice always has the same SHA-256.

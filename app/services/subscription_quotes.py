@@ -13,8 +13,8 @@ from app.services.inputs import refusals
 
 def quote(subscription: Subscription, usage: Any, *, on: date | None = None) -> dict[str, Any]:
     """Return the quote of a whole billing period, the one that holds the local day `on` (by default today),
-    with the shapes of API.md §5; each line also names its `component` and whether its `terms` are `own` or
-    those of the `plan`.
+    with the shapes of docs/api/quotes.md; each line also names its
+    `component` and whether its `terms` are `own` or those of the `plan`.
 
     Raises:
         Invalid: usage that no component prices, or that cannot be read; `/usage/0/quantity`.

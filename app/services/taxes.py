@@ -1,4 +1,4 @@
-"""The tax data of a document: who sells, where the supply takes place, and at which rates (INDIA.md)."""
+"""The tax data of a document: who sells, where the supply takes place, and at which rates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Transfers between wallets of one customer and one currency: two journals in one transaction (DOMAIN.md §5).
+"""Transfers between wallets of one customer and one currency: two journals in one transaction.
 
 Between them the money stands on the book `transfer`, which sums to zero for each customer.
 """

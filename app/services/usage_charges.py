@@ -1,4 +1,4 @@
-"""Usage that is to be billed: for each charge position price(quantity) − invoiced amount (DOMAIN.md §4).
+"""Usage that is to be billed: for each charge position price(quantity) − invoiced amount.
 
 A position that was never invoiced becomes a usage line; usage that came late becomes an adjustment for the
 difference only. Nothing is dropped, and no issued invoice changes.

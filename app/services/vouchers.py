@@ -131,7 +131,7 @@ def open_advances(customer_id: UUID, currency: str) -> list[tuple[Voucher, Advan
 
 
 def parts_json(parts: Sequence[TaxPart], currency: str) -> list[dict[str, str]]:
-    """Return taxes as API.md §6 writes them."""
+    """Return taxes as the API writes them."""
     return [
         {
             "code": part.code,

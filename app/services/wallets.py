@@ -1,4 +1,4 @@
-"""Prepaid money: what people and gateways put into a wallet and take out of it (DOMAIN.md §5).
+"""Prepaid money: what people and gateways put into a wallet and take out of it.
 
 Each operation locks the wallet's row first; who moves several wallets locks them in id order. Charge
 positions are locked before wallets, never after.

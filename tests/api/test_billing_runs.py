@@ -1,4 +1,4 @@
-"""Billing runs by the API: started, tried without issuing, followed, tried again, stopped (API.md §3)."""
+"""Billing runs by the API: started, tried without issuing, followed, tried again, stopped."""
 
 from typing import Any
 from uuid import UUID

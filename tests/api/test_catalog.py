@@ -1,4 +1,4 @@
-"""Customers, accounts, metrics, plans and subscriptions by the API, as API.md §3 and §5 write them."""
+"""Customers, accounts, metrics, plans and subscriptions by the API."""
 
 from datetime import UTC, datetime
 from typing import Any

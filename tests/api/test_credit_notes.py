@@ -1,4 +1,4 @@
-"""Credit notes, refunds and drafts by the API (API.md §3)."""
+"""Credit notes, refunds and drafts by the API."""
 
 from typing import Any
 

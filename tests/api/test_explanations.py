@@ -1,4 +1,4 @@
-"""Lines of invoices explained by the API, down to their events (API.md §3)."""
+"""Lines of invoices explained by the API, down to their events."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Holds, transfers, refunds and the status of wallets through the API (API.md §3)."""
+"""Holds, transfers, refunds and the status of wallets through the API."""
 
 from typing import Any
 

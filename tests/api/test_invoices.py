@@ -1,4 +1,4 @@
-"""Invoices by the API (API.md §3, §6)."""
+"""Invoices by the API."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The wallets' API: the contract of API.md §3 and §6, and who may do what."""
+"""The wallets' API: its contract, and who may do what."""
 
 from typing import Any
 from uuid import uuid4

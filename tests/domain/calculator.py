@@ -1,5 +1,5 @@
-"""An independent calculator of prices and whole invoices, written with `fractions` from DOMAIN.md §2, §4, §7
-and API.md §5. It shares no code with the product."""
+"""An independent calculator of prices and whole invoices, written with `fractions`. It shares no
+code with the product."""
 
 from fractions import Fraction
 from typing import Any

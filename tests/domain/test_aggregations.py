@@ -1,6 +1,4 @@
-"""How an event's value is read by the metric's aggregation, and how values become quantities (DOMAIN.md §2,
-§3).
-"""
+"""How an event's value is read by the metric's aggregation, and how values become quantities."""
 
 import json
 from datetime import UTC, datetime, timedelta

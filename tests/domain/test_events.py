@@ -1,5 +1,5 @@
-"""One raw event: what is accepted and how it is read, every refusal with its field, and when two are the same
-(API.md §4)."""
+"""One raw event: what is accepted and how it is read, every refusal with its field, and when two are
+the same."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The figures of an invoice, its canonical snapshot, and what is still due (DOMAIN.md §6, §7)."""
+"""The figures of an invoice, its canonical snapshot, and what is still due."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Double entry and the hash chain (DOMAIN.md §5)."""
+"""Double entry and the hash chain."""
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta, timezone

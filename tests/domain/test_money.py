@@ -1,4 +1,4 @@
-"""Exact amounts: one rounding, half up away from zero, and refusals that say what is wrong (DOMAIN.md §1)."""
+"""Exact amounts: one rounding, half up away from zero, and refusals that say what is wrong."""
 
 from decimal import Decimal
 

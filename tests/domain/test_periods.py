@@ -1,4 +1,4 @@
-"""Billing periods of local days, through every kind of midnight (DOMAIN.md §1, issue 3, issue 4)."""
+"""Billing periods of local days, through every kind of midnight."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise

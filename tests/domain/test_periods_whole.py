@@ -1,4 +1,4 @@
-"""Every zone, anchor and date of 2024 to 2032 (issue 4), by what the parts depend on.
+"""Every zone, anchor and date of 2024 to 2032, by what the parts depend on.
 
 A period's days depend on the anchor alone, and so do the shares of a plan changed on one of them; which day
 an instant belongs to depends on the zone alone. So each is tried whole by itself: 31 anchors × 3,288 dates

@@ -40,7 +40,7 @@ def test_a_small_unit_price_is_rounded_once_for_the_total(units: str, total: str
     [("0", "0"), ("1", "12"), ("10", "102"), ("10.5", "107.5"), ("11", "110"), ("20", "155"), ("21", "160")],
 )
 def test_graduated_charges_each_tier_and_its_flat_part_once_entered(units: str, total: str) -> None:
-    """API.md §5's table: 10 at 10 with 2 on entering, then 5 each with 3 on entering. 21 is 102 + 55 + 3."""
+    """Worked by hand: 10 at 10 with 2 on entering, then 5 each with 3 on entering. 21 is 102 + 55 + 3."""
     assert exact("graduated", units, tiers=GRADUATED) == total
 
 

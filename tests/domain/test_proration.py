@@ -1,4 +1,4 @@
-"""Parts of a period are exact fractions of its days, and money split by them adds up (DOMAIN.md §2)."""
+"""Parts of a period are exact fractions of its days, and money split by them adds up."""
 
 from datetime import date, timedelta
 from decimal import Decimal

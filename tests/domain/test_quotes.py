@@ -1,4 +1,4 @@
-"""The stateless quote of API.md §5: its published example, limits on the whole, and refusals with their
+"""The stateless quote: its published example, limits on the whole, and refusals with their
 pointer."""
 
 from typing import Any
@@ -23,7 +23,7 @@ PAY = {
 
 
 def test_the_example_of_the_contract() -> None:
-    """API.md §5: 21 SMS are 102 + 58; events of 50, 100, 250, 400 are 550 × 1.3 % + 2 × 2; 12 packages begun;
+    """By hand: 21 SMS are 102 + 58; events of 50, 100, 250, 400 are 550 × 1.3 % + 2 × 2; 12 packages begun;
     200 + 300 + …"""
     answer = quote(
         [

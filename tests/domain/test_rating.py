@@ -1,5 +1,4 @@
-"""Cumulative differences never drift, and usage is charged once by the most specific component (DOMAIN.md §2,
-§4)."""
+"""Cumulative differences never drift, and usage is charged once by the most specific component."""
 
 import random
 from dataclasses import dataclass, field

@@ -33,7 +33,7 @@ STORED: dict[str, type[StrEnum]] = {
 
 
 def test_wallet_transactions_move_as_the_specification_says() -> None:
-    """Specification 9.1.2, with DOMAIN.md §5 for COMPLETED → REVERSED."""
+    """Specification 9.1.2, and our own COMPLETED → REVERSED."""
     assert MOVES["wallet_transaction"] == {
         "INITIATED": ("PROCESSING", "FAILED"),
         "PROCESSING": ("COMPLETED", "FAILED"),

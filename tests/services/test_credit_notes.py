@@ -161,7 +161,7 @@ def test_a_void_with_rebill_gives_everything_back_to_the_next_invoice(session: S
 
 
 def test_usage_that_comes_late_is_one_line_of_the_exact_difference_and_nothing_issued_changes() -> None:
-    """DOMAIN.md §3: price(new total) − price(old total), on the next invoice."""
+    """Asked for is price(new total) − price(old total), on the next invoice."""
     metric = make.make_metric()
     account = make.make_account(make.make_customer(gstin=make.a_gstin("29")))
     priced(make.graduated(metric, ("100", "1"), (None, "0.33")), account=account)

@@ -1,4 +1,4 @@
-"""The worked cases of INDIA.md and the rounding of documents."""
+"""Worked cases of GST and the rounding of documents."""
 
 from decimal import Decimal
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Money of payments goes back once, never above the payment, whatever the gateway does (DOMAIN.md §8)."""
+"""Money of payments goes back once, never above the payment, whatever the gateway does."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Money through the gateways arrives once, in the right place, whatever the gateway does (DOMAIN.md §8)."""
+"""Money through the gateways arrives once, in the right place, whatever the gateway does."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How the events of a metric become a quantity: a registry of aggregations (DOMAIN.md §2).
+"""How the events of a metric become a quantity: a registry of aggregations (docs/adr/0006).
 
 Count and sum add: their buckets are folded from deltas in any order. The others are recomputed from the
 events of a bucket, whose state is merged into the quantity of any longer window. A new aggregation is one

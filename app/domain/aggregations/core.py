@@ -53,7 +53,7 @@ class ValueProperty(StrEnum):
 
 
 class Aggregation(ABC):
-    """How the events of a metric become the quantity of a window (DOMAIN.md §2, §3).
+    """How the events of a metric become the quantity of a window (docs/adr/0006).
 
     `adds`: the quantity of a window is the sum of the quantities of its parts, and no state is kept. The
     docstring of an entry is what people read when they choose one.

@@ -1,4 +1,4 @@
-"""From terms and usage to a charge: exact, rounded once, and explained (DOMAIN.md §4)."""
+"""From terms and usage to a charge: exact, rounded once, and explained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Charge:
     breakdown: tuple[Row, ...]
 
     def breakdown_json(self) -> list[dict[str, Any]]:
-        """Return the breakdown as API.md §5 writes it: canonical decimals; rows of a group name it."""
+        """Return the breakdown as the API writes it: canonical decimals; rows of a group name it."""
         return [
             {
                 **({} if row.group is None else {"group": row.group}),
@@ -58,7 +58,7 @@ class Charge:
 
 
 def parse_terms(model: Any, mapping: Mapping[str, Any], *, pointer: str = "") -> Terms:
-    """Return the terms of `model` that a wire object states (API.md §5; the same shapes in plans).
+    """Return the terms of `model` that a wire object states (docs/api/quotes.md; the same shapes in plans).
 
     Raises:
         RuleBroken: `unknown_model` at `pointer/model`; else the field that is unknown, missing, out of order,

@@ -1,4 +1,4 @@
-"""Signed keys: the secret signs each request and is never sent (API.md §2)."""
+"""Signed keys: the secret signs each request and is never sent (docs/integration/signing.md)."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""JWTs of a configured issuer, from service to service (API.md §2): RS256, and its keys by `kid` only."""
+"""JWTs of a configured issuer, from service to service: RS256, and its keys by `kid` only."""
 
 import base64
 import json

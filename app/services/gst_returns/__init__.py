@@ -1,5 +1,5 @@
 """The monthly return of a registration in the style of GSTR-1: a registry of sections over the documents that
-were issued (INDIA.md)."""
+were issued (docs/ops/tax.md)."""
 
 from app.services.gst_returns import advances, notes, summaries, supplies
 from app.services.gst_returns.filing import Filing, Table, as_csv, as_json, days_of, make

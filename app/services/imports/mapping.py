@@ -36,7 +36,7 @@ class EventMapping:
     nested: bool
 
     def event(self, row: Row) -> dict[str, Any]:
-        """Return the raw event of a row, as API.md §4 writes it."""
+        """Return the raw event of a row, as the API takes it."""
         event = {name: value for name, read in self.fields.items() if (value := read(row)) is not None}
         given = row.get("properties") if self.nested else None
         if given is not None and not isinstance(given, dict):

@@ -1,5 +1,4 @@
-"""The books prove themselves: every check recomputes what the tables claim, and names what differs (DOMAIN.md
-§9)."""
+"""The books prove themselves: every check recomputes what the tables claim, and names what differs."""
 
 from app.services.verify.checks import Check, Problem, Report, Result, checks
 from app.services.verify.runs import run
