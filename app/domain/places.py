@@ -1,5 +1,4 @@
-"""The States and Union Territories of India with their GST codes, as place of supply names them
-(INDIA.md)."""
+"""The States and Union Territories of India with their GST codes, as place of supply names them."""
 
 from app.domain.errors import RuleBroken
 
@@ -50,8 +49,9 @@ STATES: dict[str, str] = {
     OTHER_TERRITORY: "Other territory",
 }
 
-UNION_TERRITORIES_WITHOUT_LEGISLATURE = frozenset({"04", "26", "31", "35", "38"})
-"""Where UTGST takes the place of SGST (UTGST Act s.1(2))."""
+UNION_TERRITORIES_WITHOUT_LEGISLATURE = frozenset({"04", "25", "26", "31", "35", "38", OTHER_TERRITORY})
+"""Where UTGST takes the place of SGST (UTGST Act s.1(2), s.2(8)): the territory off the coasts is one too; 25
+is part of 26 since 2020."""
 
 
 def check_state(code: object, *, pointer: str = "/state_code") -> str:

@@ -1,4 +1,4 @@
-"""GST worked by hand from the law in INDIA.md, and sums that always add up."""
+"""GST worked by hand from the law, and sums that always add up."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -52,9 +52,10 @@ def test_another_state_bears_integrated_tax() -> None:
     assert OTHER.place_name == "27-Maharashtra"
 
 
-@pytest.mark.parametrize("territory", ["04", "26", "31", "35", "38"])
+@pytest.mark.parametrize("territory", ["04", "25", "26", "31", "35", "38", "97"])
 def test_a_union_territory_without_legislature_has_utgst(territory: str) -> None:
-    """UTGST Act s.1(2): Chandigarh, DNH & DD, Lakshadweep, Andaman & Nicobar, Ladakh."""
+    """UTGST Act s.1(2): Chandigarh, DNH & DD (25 until 2020), Lakshadweep, Andaman & Nicobar, Ladakh, and the
+    other territory off the coasts."""
     assert [code for code, _ in supply(territory, territory).taxes] == ["CGST", "UTGST"]
 
 
@@ -104,7 +105,7 @@ def test_an_indian_recipient_needs_a_known_state(state: Any) -> None:
 
 def test_the_table_of_states_has_the_codes_of_the_law() -> None:
     assert list(STATES) == [*(f"{code:02d}" for code in range(1, 39)), "96", "97"]
-    assert sorted(UNION_TERRITORIES_WITHOUT_LEGISLATURE) == ["04", "26", "31", "35", "38"]
+    assert sorted(UNION_TERRITORIES_WITHOUT_LEGISLATURE) == ["04", "25", "26", "31", "35", "38", "97"]
     assert place_name("97") == "97-Other territory"
 
 

@@ -1,4 +1,4 @@
-"""Cases of GST worked by hand, each with the section, rule or notification that it follows (INDIA.md)."""
+"""Cases of GST worked by hand, each with the section, rule or notification that it follows."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from app.domain.invoicing import Line, Totals, assess
 from app.domain.numbering import financial_year, format_number, ist_date
 from app.domain.tax import Abroad, Supply, SupplyKind, place_of_supply, round_off
 
-UNION_TERRITORIES = ("04", "26", "31", "35", "38")
+UNION_TERRITORIES = ("04", "25", "26", "31", "35", "38", "97")
 
 
 def supply(state: str | None = "29", *, seller: str = "29", country: str = "IN", **more: Any) -> Supply:
