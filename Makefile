@@ -5,7 +5,7 @@
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
-DATA ?= var
+DATA ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TESTS ?= tests
 BENCH ?= ingest
@@ -23,8 +23,10 @@ help: ## List the commands
 setup: $(DEVELOPMENT) ## Build the environment .venv with everything for work on the project
 
 run: $(RUNTIME) ## Run the whole product: make run PORT=8000 DATA=var
+	@[ ! -f .env ] || { ! grep -q "$$(printf '\r')" .env && sh -ec '. ./.env' > /dev/null; } \
+	|| { echo "Mend .env: lines are NAME=value, 'quoted' where there are blanks or signs, without Windows line ends."; exit 1; }
 	@set -a; [ ! -f .env ] || . ./.env; set +a; \
-	exec .venv/bin/python -m app.embedded --host "$(HOST)" --port "$(PORT)" --data "$(DATA)"
+	exec .venv/bin/python -m app.embedded --host "$(HOST)" --port "$(PORT)" --data "$(or $(DATA),$${DATA_DIR:-var})"
 
 test: $(DEVELOPMENT) chromium ## Run all tests, or some: make test TESTS=tests/domain
 	.venv/bin/python -m pytest -n auto $(TESTS)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from app.embedded.accounts import CannotStart
 
 SMALLEST_FREE_BYTES = 300 * 1024 * 1024
 SERVICES = "services.json"
+_SETTING = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ def why_not_writable(error: OSError, data: Path) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk is full: {error.filename or data} cannot be written. Free some space."
     return f"{error.filename or data} cannot be used ({error.strerror}): choose another directory with DATA=…"
+
+
+def names_of_settings(example: Path) -> list[str]:
+    """Return the settings that `.env.example` has a line for."""
+    return _SETTING.findall(example.read_text("utf-8"))
 
 
 def _who_has(data: Path) -> str:

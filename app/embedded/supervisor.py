@@ -14,7 +14,7 @@ import psycopg
 
 from app.embedded.accounts import CannotStart
 from app.embedded.children import PRODUCT, Command, Program
-from app.embedded.house import House, open_house, why_not_writable
+from app.embedded.house import House, names_of_settings, open_house, why_not_writable
 from app.embedded.logtail import LogTail
 from app.embedded.options import Options, lets_choose_a_name, parse
 from app.embedded.processes import Child, last_lines
@@ -192,10 +192,8 @@ class Supervisor:
         }
 
     def _announced(self, environment: dict[str, str]) -> dict[str, str]:
-        names = (
-            *("DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL"),
-            *("SANDBOX_URL", "SANDBOX_PUBLIC_URL", "DEVELOPMENT_SIGN_IN"),
-        )
+        """Return the settings that a command beside us has to share, such as the key that it encrypts by."""
+        names = names_of_settings(ROOT / ".env.example")
         return {name: environment[name] for name in names if name in environment}
 
     def _sockets(self) -> str:

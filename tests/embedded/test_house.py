@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.embedded.accounts import CannotStart
-from app.embedded.house import open_house
+from app.embedded.house import names_of_settings, open_house
 from app.embedded.logtail import LogTail
 from tests.embedded.discover import find_services
 
@@ -43,6 +43,12 @@ def test_the_announcement_of_a_dead_supervisor_is_not_believed(tmp_path: Path) -
     os.waitpid(gone, 0)
     (tmp_path / "services.json").write_text(f'{{"pid": {gone}, "DATABASE_URL": "postgresql:///x"}}')
     assert find_services(tmp_path) is None
+
+
+def test_the_settings_are_those_that_the_example_has_a_line_for(tmp_path: Path) -> None:
+    example = tmp_path / ".env.example"
+    example.write_text("# A note, NOT_THIS=one\n#MASTER_KEY=\nKMS_KEY_ID=alias/x\n#S3_BUCKET=\n")
+    assert names_of_settings(example) == ["MASTER_KEY", "KMS_KEY_ID", "S3_BUCKET"]
 
 
 def test_a_start_forgets_what_a_killed_supervisor_left(tmp_path: Path) -> None:
