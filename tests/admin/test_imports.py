@@ -130,6 +130,11 @@ def test_the_columns_are_shown_with_five_rows_and_the_likely_ones_chosen(desk: P
     assert re.findall(r"<input checked[^>]*name=\"properties\"[^>]*value=\"(\w+)\"", page) == ["section"]
 
 
+def test_rows_are_shown_also_with_half_of_a_character_in_them(desk: Person) -> None:
+    page = desk.get(upload(desk, '{"event_id": "a\\ud800b", "c": ["\\ud800"]}\n', "usage.jsonl"))
+    assert (page.status_code, "a\ufffdb" in page.get_data(as_text=True)) == (200, True)
+
+
 def test_a_check_says_what_would_happen_and_changes_nothing(desk: Person) -> None:
     address = upload(desk, HEADER + ROW + ROW + STRANGE + ROW.replace("2026-11-20T", "20 May "))
     before = fingerprint()

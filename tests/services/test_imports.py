@@ -15,7 +15,7 @@ from app.errors import DomainError, Invalid, NotFound
 from app.models import Account, Customer, DeadLetter, Subscription, UsageDelta, UsageEvent
 from app.services import imports
 from app.services.imports import Import, Report, TooOld, accounts
-from app.services.imports.files import UnreadableFile, survey
+from app.services.imports.files import UnreadableFile, rows, survey
 from app.services.imports.mapping import BadMapping, make_mapping
 from tests.factories import ACTOR, make_account, make_metric, make_plan, per_unit
 
@@ -71,6 +71,32 @@ def test_a_byte_order_mark_blank_lines_and_quotes_are_understood(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "a;b\r\n1;2\r\n",
+        "sep=;\r\na;b\r\n1;2\r\n",
+        "\r\n\r\na;b\r\n1;2\r\n;\r\n",
+        "\ufeffa;b;;\r\n1;2;;\r\n;;;\r\n",
+        '"a";"b"\r\n"1";"2"\r\n',
+        "a\tb\r1\t2\r",
+    ],
+    ids=["semicolons", "separator-line", "blank-lines", "empty-columns", "quoted", "old-mac"],
+)
+def test_a_spreadsheets_own_ways_of_writing_csv_are_understood(tmp_path: Path, text: str) -> None:
+    found = survey(write(tmp_path, text))
+    assert found.columns == ("a", "b")
+    assert [row for _line, row in rows(found.path, found.kind)] == [{"a": "1", "b": "2"}]
+
+
+def test_a_header_may_have_line_breaks_within_quotes(tmp_path: Path) -> None:
+    found = survey(write(tmp_path, '"a\nof it",b\n1,"2\n3"\n4,5\n'))
+    assert list(rows(found.path, found.kind)) == [
+        (4, {"a\nof it": "1", "b": "2\n3"}),
+        (5, {"a\nof it": "4", "b": "5"}),
+    ]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("usage.csv.gz", b"not gzip at all", "is not a whole gzip file"),
@@ -80,12 +106,18 @@ def test_a_byte_order_mark_blank_lines_and_quotes_are_understood(tmp_path: Path,
         ("usage.csv", b"a,b\n1,\xff\n", "is not UTF-8: byte 0xff"),
         ("usage.csv", b"a,b\n1,2,3\n", "Line 2 of usage.csv has 3 cells; the header names 2."),
         ("usage.csv", b"a,a\n1,2\n", "needs a name of its own for each column"),
+        ("usage.csv", b"sep=,\na,b\n1,2,3\n", "Line 3 of usage.csv has 3 cells; the header names 2."),
+        ("usage.csv", b"a,b,\n1,2,3\n", "Line 2 of usage.csv has a value in a column without a name."),
+        ("usage.csv", b"a,,b\n1,2,3\n", "needs a name of its own for each column"),
         ("usage.csv", b'a,b\n1,"2\n', "is not CSV"),
         ("usage.jsonl", b'{"a": 1}\n{"a": \n', "Line 2 of usage.jsonl is not JSON"),
         ("usage.jsonl", b'{"a": NaN}\n', "NaN is not a number"),
+        ("usage.jsonl", b'{"\\ud800": 1}\n', "a column whose name cannot be kept: '\\ud800'."),
+        ("usage.jsonl", b'{"a": 1.5e99999999999999999999}\n', "a number or a nesting without end"),
+        ("usage.jsonl", b'{"a": ' + b"[" * 100_000 + b"\n", "a number or a nesting without end"),
         ("usage.jsonl", b"[1]\n", "Line 1 of usage.jsonl is not a JSON object."),
     ],
-    ids=range(11),
+    ids=range(17),
 )
 def test_a_file_that_cannot_be_read_to_its_end_says_where(
     tmp_path: Path, name: str, content: bytes, message: str

@@ -8,11 +8,13 @@ them. So a file that breaks off in its last line stores nothing at all.
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,10 @@ from app.errors import Invalid
 
 DELIMITERS = (",", ";", "\t")
 LONGEST_CELL = 65_536
+# The line by which programs tell Excel the delimiter; it is no row.
+SEPARATOR = re.compile(r"sep=.", re.IGNORECASE)
+# What no text of PostgreSQL and no page can hold: NUL, and half of a surrogate pair.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 Row = dict[str, Any]
 
@@ -44,7 +50,8 @@ def survey(path: Path) -> Survey:
     """Read all of `path` once and tell what it holds.
 
     Raises:
-        UnreadableFile: no such file, not gzip though named so, not UTF-8, a broken line, or no rows.
+        UnreadableFile: no such file, not gzip though named so, not UTF-8, a broken line, no rows, or a
+            column whose name cannot be kept.
     """
     with _explained(path), _opened(path) as stream:
         kind = _kind(path, stream)
@@ -55,6 +62,8 @@ def survey(path: Path) -> Survey:
         count += 1
     if not count:
         raise UnreadableFile(f"{path.name} has no rows.")
+    if unnamed := [name for name in columns if UNSTORABLE.search(name)]:
+        raise UnreadableFile(f"{path.name} has a column whose name cannot be kept: {unnamed[0]!a}.")
     return Survey(path, kind, tuple(columns), count)
 
 
@@ -106,23 +115,34 @@ def _kind(path: Path, stream: IO[str]) -> str:
 
 def _csv_rows(stream: IO[str], name: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(LONGEST_CELL)
-    first = stream.readline()
-    delimiter = max(DELIMITERS, key=first.count)
-    header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
+    before, first = _first_line(stream)
+    reader = csv.reader(chain([first], stream), delimiter=max(DELIMITERS, key=first.count), strict=True)
+    written = [cell.strip() for cell in next(reader, [])]
+    # Spreadsheets write columns and rows that were used once and are empty now.
+    header = written[: max((n for n, cell in enumerate(written, start=1) if cell), default=0)]
     if len(set(header)) != len(header) or not all(header):
         raise UnreadableFile(
             f"The header of {name} needs a name of its own for each column: {first.strip()!r}"
         )
-    reader = csv.reader(stream, delimiter=delimiter, strict=True)
     for cells in reader:
-        line = reader.line_num + 1
-        if not cells:
+        if not any(cells):
             continue
-        if len(cells) != len(header):
+        line = before + reader.line_num
+        if len(cells) != len(written):
             raise UnreadableFile(
-                f"Line {line} of {name} has {len(cells)} cells; the header names {len(header)}."
+                f"Line {line} of {name} has {len(cells)} cells; the header names {len(written)}."
             )
-        yield line, {column: cell or None for column, cell in zip(header, cells, strict=True)}
+        if any(cells[len(header) :]):
+            raise UnreadableFile(f"Line {line} of {name} has a value in a column without a name.")
+        yield line, {column: cell or None for column, cell in zip(header, cells, strict=False)}
+
+
+def _first_line(stream: IO[str]) -> tuple[int, str]:
+    """Return the first line of the header, and how many lines came before it."""
+    for before, line in enumerate(stream):
+        if line.strip() and not SEPARATOR.fullmatch(line.strip()):
+            return before, line
+    return 0, ""
 
 
 def _jsonl_rows(stream: IO[str], name: str) -> Iterator[tuple[int, Row]]:
@@ -131,8 +151,9 @@ def _jsonl_rows(stream: IO[str], name: str) -> Iterator[tuple[int, Row]]:
             continue
         try:
             row = json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-        except ValueError as error:
-            raise UnreadableFile(f"Line {line} of {name} is not JSON: {error}.") from None
+        except (ValueError, InvalidOperation, RecursionError) as error:
+            why = error if isinstance(error, ValueError) else "a number or a nesting without end"
+            raise UnreadableFile(f"Line {line} of {name} is not JSON: {why}.") from None
         if not isinstance(row, dict):
             raise UnreadableFile(f"Line {line} of {name} is not a JSON object.")
         yield line, row

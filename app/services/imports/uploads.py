@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 from app.config import current_settings
@@ -114,7 +115,15 @@ def preview(path: Path) -> Preview:
         UnreadableFile: as `files.survey` says.
     """
     survey = files.survey(path)
-    return Preview(survey, tuple(row for _line, row in islice(files.rows(path, survey.kind), SHOWN_ROWS)))
+    first = islice(files.rows(path, survey.kind), SHOWN_ROWS)
+    return Preview(
+        survey, tuple({name: _shown(value) for name, value in row.items()} for _line, row in first)
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a page can hold it: a text without what no UTF-8 has."""
+    return files.UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 @contextmanager
