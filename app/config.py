@@ -22,6 +22,23 @@ MASTER_KEY = re.compile(r"[0-9a-fA-F]{64}")
 PART = re.compile(r"1|0(\.[0-9]{1,4})?")
 DAY = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 MINUTES = re.compile(r"[1-9][0-9]{0,5}")
+LOG_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+# What a whole number may be: beyond, the database, the pool or a date would fail later and less plainly.
+RANGES = {
+    "proxy_hops": (0, 10),
+    "database_pool_size": (1, 500),
+    "database_pool_timeout_seconds": (1, 60),
+    "statement_timeout_ms": (0, 3_600_000),
+    "event_max_age_days": (1, 36_500),
+    "event_max_ahead_seconds": (0, 86_400),
+    "event_retention_months": (1, 1_200),
+    "billing_grace_hours": (0, 720),
+    "billing_day": (0, 28),
+    "billing_lanes": (1, 32),
+    "park_above_mean_times": (1, 1_000_000),
+    "approval_days": (1, 3_650),
+    "export_days": (1, 3_650),
+}
 WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me"}
 DAYS = re.compile(r"-?[0-9]{1,3}")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -152,14 +169,13 @@ class Settings(SignInSettings):
             problems.append(
                 f"SECRET_KEY is not set: set it to 32 random bytes, for instance {secrets.token_hex(32)}"
             )
-        if self.event_retention_months < 1:
-            problems.append("EVENT_RETENTION_MONTHS must be 1 or more.")
-        if not 0 <= self.billing_day <= 28:
-            problems.append("BILLING_DAY must be a day from 1 to 28, or 0.")
-        if not 1 <= self.billing_lanes <= 32:
-            problems.append("BILLING_LANES must be from 1 to 32.")
-        if self.approval_days < 1:
-            problems.append("APPROVAL_DAYS must be 1 or more.")
+        if self.log_level not in LOG_LEVELS:
+            problems.append(f"LOG_LEVEL={self.log_level!r}: choose DEBUG, INFO, WARNING or ERROR.")
+        problems += [
+            f"{name.upper()} must be from {least} to {most}."
+            for name, (least, most) in RANGES.items()
+            if not least <= getattr(self, name) <= most
+        ]
         if self.registration_choice not in {"default", "same_state_first"}:
             problems.append(
                 f"REGISTRATION_CHOICE={self.registration_choice!r}: choose default or same_state_first."

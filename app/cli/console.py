@@ -4,6 +4,7 @@ Results go to standard output and can be piped; progress and errors go to standa
 """
 
 import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -60,7 +61,10 @@ def command(function: F) -> F:
 
 def actor() -> Actor:
     """Return whoever runs the command, as the audit trail names them."""
-    name = getpass.getuser()
+    try:
+        name = getpass.getuser()
+    except KeyError:  # a number without a name, as in containers
+        name = f"user {os.getuid()}"
     return Actor(kind="command", id=name, label=f"{name} (command line)", role=Role.super_admin)
 
 

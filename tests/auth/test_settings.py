@@ -64,6 +64,10 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "no address": (OTHER | {"OIDC_ISSUER": "id.example.com"}, "OIDC_ISSUER must start with https://"),
     "a question": (OTHER | {"OIDC_ISSUER": "https://id.example.com/?x=1"}, "OIDC_ISSUER must start with"),
+    "no pool": ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE must be from 1 to 500."),
+    "no day": ({"BILLING_DAY": "29"}, "BILLING_DAY must be from 0 to 28."),
+    "years without end": ({"EVENT_MAX_AGE_DAYS": "9999999"}, "EVENT_MAX_AGE_DAYS must be from 1 to 36500."),
+    "no level": ({"LOG_LEVEL": "debug"}, "LOG_LEVEL='debug': choose DEBUG, INFO, WARNING or ERROR."),
     "no time": ({"STEP_UP_MINUTES": "0"}, "STEP_UP_MINUTES must be from 1 to 480"),
 }
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import clock
+from app.cli.console import actor
 from app.db import db
 from app.domain.periods import local_date
 from app.models import ApiKey, Customer, Invoice, SellerRegistration, TaxRate, UsageEvent, User, Wallet
@@ -55,6 +56,17 @@ def test_every_command_explains_itself(run: Run, command: tuple[str, ...]) -> No
     said = run(*command, "--help").stdout
     assert f" {' '.join(command)} [OPTIONS]" in said.splitlines()[0]
     assert len(said.splitlines()) > 6
+
+
+def test_a_user_of_the_machine_without_a_name_is_called_by_the_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    assert (actor().id, actor().label) == ("user 12345", "user 12345 (command line)")
 
 
 def test_reference_data_is_loaded_once(run: Run, session: Session) -> None:
