@@ -24,7 +24,11 @@ IN_PLANS: dict[str, Any] = {
     "kind": {"title": "Kind", "type": ["string", "null"], "enum": ["usage", "fixed", None]},
     "timing": {"title": "When a fixed fee is billed", "enum": ["advance", "arrears", None]},
     "prorated": {"title": "A part of a period costs its share", "type": "boolean"},
-    "sac": {"title": "Services accounting code", "type": ["string", "null"], "pattern": "^[0-9]{4,8}$"},
+    "sac": {
+        "title": "Services accounting code",
+        "type": ["string", "null"],
+        "pattern": "^([0-9]{4}|[0-9]{6}|[0-9]{8})$",
+    },
 }
 
 

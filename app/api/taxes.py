@@ -35,7 +35,7 @@ WHAT = "Tax data"
 
 R = TypeVar("R", bound=Base)
 
-Code = Annotated[str, Meta(max_length=8, description="SAC of 4 to 8 digits; `*` is every other code")]
+Code = Annotated[str, Meta(max_length=8, description="SAC of 4, 6 or 8 digits; `*` is every other code")]
 Percent = Annotated[NonNegative, Meta(description="Percent, 0 to 100")]
 Rupees = Annotated[Positive, Meta(description="Rupees for one unit")]
 

@@ -19,7 +19,7 @@ MOST_ROUNDING = Decimal("99.99")
 LOWEST_PIN, HIGHEST_PIN = 100000, 999999
 UNREGISTERED = "URP"
 NUMBER = re.compile(r"[A-Z1-9][A-Z0-9/-]{0,15}", re.ASCII)
-SERVICE = re.compile(r"99[0-9]{2,6}", re.ASCII)
+SERVICE = re.compile(r"99(?:[0-9]{2}){1,3}", re.ASCII)
 SUPPLIES = ("B2B", "SEZWP", "SEZWOP", "EXPWP", "EXPWOP")
 
 Found = Iterator[tuple[str, str, str]]
@@ -112,7 +112,7 @@ def _items(document: Mapping[str, Any]) -> Found:
     for n, item in enumerate(document["ItemList"]):
         at = f"/ItemList/{n}"
         if not SERVICE.fullmatch(item["HsnCd"]):
-            yield f"{at}/HsnCd", "bad_sac", "A service code has 4 to 8 digits and starts with 99."
+            yield f"{at}/HsnCd", "bad_sac", "A service code has 4, 6 or 8 digits and starts with 99."
         if not 0 <= item["AssAmt"] <= item["TotAmt"] <= MOST_AMOUNT:
             yield f"{at}/AssAmt", "out_of_range", f"An amount is 0 to {MOST_AMOUNT}."
         if abs(item["TotAmt"] - item["Discount"] - item["AssAmt"]) > TOLERANCE:

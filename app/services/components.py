@@ -25,6 +25,7 @@ from app.services.inputs import refusals
 from app.services.metrics import code
 
 SAC = "998319"
+SAC_LENGTHS = (4, 6, 8)
 MOST_COMPONENTS = 100
 NO_EVENTS = (
     "A plan prices the sum and the number of a period's events, and this needs the value of each. "
@@ -123,12 +124,12 @@ def read_sac(value: Any, pointer: str) -> str:
     """Return a services accounting code, by default that of other telecommunications and internet services.
 
     Raises:
-        RuleBroken: not 4 to 8 digits.
+        RuleBroken: not 4, 6 or 8 digits.
     """
     if value is None:
         return SAC
-    if not isinstance(value, str) or not (value.isascii() and value.isdigit() and 4 <= len(value) <= 8):
-        raise RuleBroken(pointer, "bad_sac", "A services accounting code has 4 to 8 digits.")
+    if not isinstance(value, str) or not (value.isascii() and value.isdigit() and len(value) in SAC_LENGTHS):
+        raise RuleBroken(pointer, "bad_sac", "A services accounting code has 4, 6 or 8 digits.")
     return value
 
 

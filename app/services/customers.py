@@ -66,7 +66,7 @@ def create(values: Mapping[str, Any], *, actor: Actor) -> Customer:
     Raises:
         Invalid: with every attribute that cannot be used; a GSTIN with a wrong check character or of another
             State than the address; a Special Economic Zone outside India; an exemption without its reason;
-            reverse charge of somebody without a GSTIN.
+            reverse charge of somebody, or a Special Economic Zone, without a GSTIN.
         Conflict: the external id is taken.
     """
     found = inputs.read(values, READERS, required=("name", "email"))
@@ -208,15 +208,19 @@ def _tax_identity(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_treatment(values: Mapping[str, Any]) -> None:
-    """Return if the exemption has its reason, and who is to bear the tax is registered for it.
+    """Return if the exemption has its reason, and who is to bear the tax or is in a Special Economic Zone is
+    registered.
 
     Raises:
-        RuleBroken: it has none, or is not (CGST Act s.9(3), s.11).
+        RuleBroken: it has none, or is not (CGST Act s.9(3), s.11; CGST Rule 8(1)).
     """
     exempt = values["tax_treatment"] is TaxTreatment.exempt
     if exempt and (values["country"] != INDIA or not values.get("exempt_reason")):
         message = "An exemption in India names its notification, as invoices cite it."
         raise RuleBroken("/exempt_reason", "required", message)
+    if values["tax_treatment"] is TaxTreatment.sez and not values["gstin"]:
+        message = "A unit in a Special Economic Zone has a GSTIN of its own, which invoices and returns name."
+        raise RuleBroken("/tax_treatment", "needs_gstin", message)
     if values.get("reverse_charge") and not values["gstin"]:
         message = "Only a customer with a GSTIN can pay the tax on reverse charge."
         raise RuleBroken("/reverse_charge", "needs_gstin", message)

@@ -329,6 +329,7 @@ def test_a_wrong_field_is_named(part, field, value, expected):
     ("field", "value", "expected"),
     [
         ("HsnCd", "1234", [("/ItemList/0/HsnCd", "bad_sac")]),
+        ("HsnCd", "99831", [("/ItemList/0/HsnCd", "bad_sac")]),
         ("GstRt", Decimal(12), [("/ItemList/0/GstRt", "bad_tax")]),
         (
             "TotItemVal",

@@ -47,6 +47,7 @@ def test_values_are_stored_in_their_normal_form(session: Session) -> None:
         ({"gstin": make.a_gstin("27"), "state_code": "29"}, "/state_code", "mismatch"),
         ({"gstin": make.a_gstin("27"), "country": "US"}, "/gstin", "mismatch"),
         ({"tax_treatment": "sez", "country": "US"}, "/tax_treatment", "mismatch"),
+        ({"tax_treatment": "sez", "state_code": "29"}, "/tax_treatment", "needs_gstin"),
         ({"tax_treatment": "free"}, "/tax_treatment", "unknown_choice"),
         ({"extra": []}, "/extra", "not_an_object"),
         ({"id": "1"}, "/id", "unknown_field"),

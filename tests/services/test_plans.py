@@ -76,6 +76,7 @@ def test_how_a_metric_counts_stays(session: Session) -> None:
             "unknown_dimension",
         ),
         ({"metric": "m", "model": "per_unit", "unit": "1", "sac": "12"}, "/sac", "bad_sac"),
+        ({"metric": "m", "model": "per_unit", "unit": "1", "sac": "99831"}, "/sac", "bad_sac"),
         ({"metric": "m", "model": "per_unit", "unit": "1", "timing": "later"}, "/timing", "unknown_choice"),
         ({"model": "per_unit", "unit": "1"}, "/model", "mismatch"),
         (
