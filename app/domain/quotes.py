@@ -1,4 +1,4 @@
-"""A quote: what given usage would cost under given components, without storing anything (API.md §5)."""
+"""A quote: what given usage would cost under given components, with nothing stored (docs/api/quotes.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from app.domain.rating import by_group, dimension_values, match
 MOST_ENTRIES = 100
 MOST_EVENTS = 10_000
 _BESIDE_TERMS = frozenset({"code", "currency", "filters", "group_by", "metric", "model"})
+_OF_USAGE = ("metric", "quantity", "events", "dimensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def quote(
     *,
     charge_zero_first_tier: bool = False,
 ) -> dict[str, Any]:
-    """Return the attributes of a quote from the wire objects of API.md §5, one line per component.
+    """Return the attributes of a quote from the wire objects of docs/api/quotes.md, one line per component.
 
     `subtotal` is the sum of the rounded lines, `minimum_true_up` what the minimum adds, `maximum_reduction`
     what the maximum takes.
@@ -191,8 +192,9 @@ def _entry(row: Any, pointer: str) -> Entry:
     if not isinstance(row, Mapping):
         raise RuleBroken(pointer, "not_an_object", "An object is needed here.")
     for name in row:
-        if name not in ("metric", "quantity", "events", "dimensions"):
-            raise RuleBroken(f"{pointer}/{name}", "unknown_field", "There is no such field.")
+        if name not in _OF_USAGE:
+            known = f"There is no such field. Known: {', '.join(_OF_USAGE)}."
+            raise RuleBroken(f"{pointer}/{name}", "unknown_field", known)
     metric, stated, at = _name(row.get("metric"), f"{pointer}/metric"), row.get("dimensions"), "dimensions"
     if stated is not None and not isinstance(stated, Mapping):
         raise RuleBroken(f"{pointer}/{at}", "not_an_object", "An object is needed here.")

@@ -59,7 +59,8 @@ def _manual(row: Any, at: str, currency: str) -> Line:
         raise RuleBroken(at, "not_an_object", "An object is needed here.")
     for name in row:
         if name not in MANUAL_FIELDS:
-            raise RuleBroken(f"{at}/{name}", "unknown_field", f"There is no field {name!r}.")
+            known = f"There is no field {name!r}. Known: {', '.join(MANUAL_FIELDS)}."
+            raise RuleBroken(f"{at}/{name}", "unknown_field", known)
     quantity = parse_decimal(row.get("quantity"), pointer=f"{at}/quantity", minimum=NOTHING)
     if not quantity:
         raise RuleBroken(f"{at}/quantity", "not_positive", "The quantity must be more than zero.")
@@ -110,7 +111,7 @@ def make(
 
 
 def taxes_json(parts: Sequence[TaxPart], currency: str) -> list[dict[str, str]]:
-    """Return taxes as API.md §6 writes them: amounts with the currency's decimals, rates in percent."""
+    """Return taxes as the API writes them: amounts with the currency's decimals, rates in percent."""
     return [
         {
             "code": part.code,

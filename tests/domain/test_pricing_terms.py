@@ -65,6 +65,16 @@ def test_terms_that_break_a_rule_are_refused_with_the_field_named(
     assert (refused.value.pointer, refused.value.code) == (f"/components/0{pointer}", code)
 
 
+@pytest.mark.parametrize("endless", ["inf", "Infinity", "unlimited", ""])
+def test_a_tier_without_end_is_told_to_say_null(endless: str) -> None:
+    with pytest.raises(RuleBroken) as refused:
+        parse_terms("volume", {"tiers": [NINE, {"up_to": endless, "unit": "1"}]})
+    assert (refused.value.pointer, refused.value.code) == ("/tiers/1/up_to", "not_a_number")
+    assert refused.value.message == (
+        'A quantity is needed here, such as "1000"; null in the last tier, which has no end.'
+    )
+
+
 def test_all_that_is_wrong_with_the_tiers_is_told_at_once() -> None:
     tiers = [{"up_to": "10", "unit": "1"}, {"up_to": None, "unit": "1"}, {"up_to": "5", "unit": "1"}]
     with pytest.raises(RuleBroken) as refused:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from app.domain.errors import Faults, RuleBroken
-from app.domain.money import parse_decimal, plain
+from app.domain.money import LARGEST_AMOUNT, parse_decimal, plain
 
 MOST_TIERS = 100
 LARGEST_RATE = Decimal(10) ** 12
@@ -53,6 +53,23 @@ class Number:
     def schema(self) -> dict[str, Any]:
         digits = r"^\+?[0-9]*\.?[0-9]{0,12}$"
         return {"type": "string", "format": "decimal", "pattern": digits, "x-above-zero": self.above_zero}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Number):
+    """Up to which quantity a tier reaches: above 0; the last tier says null."""
+
+    above_zero: bool = True
+    largest: Decimal = LARGEST_AMOUNT
+
+    def read(self, value: Any, pointer: str) -> Decimal:
+        try:
+            return Number.read(self, value, pointer)
+        except RuleBroken as broken:
+            if broken.code != "not_a_number":
+                raise
+            message = 'A quantity is needed here, such as "1000"; null in the last tier, which has no end.'
+            raise RuleBroken(pointer, broken.code, message) from None
 
 
 @dataclass(frozen=True, slots=True)

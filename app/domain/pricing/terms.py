@@ -1,4 +1,4 @@
-"""The terms of every price model, as declared tables (API.md §5 names the fields)."""
+"""The terms of every price model, as declared tables (docs/api/quotes.md names the fields)."""
 
 # ruff: noqa: RUF009 - `term` makes a dataclass field, which is what a default may be.
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.domain.errors import RuleBroken
 from app.domain.money import LARGEST_AMOUNT
-from app.domain.pricing.fields import Choice, Number, Tiers, Whole, term
+from app.domain.pricing.fields import Bound, Choice, Number, Tiers, Whole, term
 
 ZERO = Decimal(0)
 PRICE = Number()
@@ -59,9 +59,7 @@ class PerUnitTerms(ModelTerms):
 class UnitTier:
     """A range of units that ends with (and includes) `up_to`: a price per unit and one for entering it."""
 
-    up_to: Decimal | None = term(
-        Number(above_zero=True, largest=LARGEST_AMOUNT), "Up to and including", default=None
-    )
+    up_to: Decimal | None = term(Bound(), "Up to and including", default=None)
     unit: Decimal = term(PRICE, "Price per unit", default=ZERO)
     flat: Decimal = term(PRICE, "Flat part", default=ZERO)
 
@@ -133,9 +131,7 @@ class PercentageTerms(ModelTerms):
 class RateTier:
     """A range of value that ends with (and includes) `up_to`: a percentage and an amount for entering it."""
 
-    up_to: Decimal | None = term(
-        Number(above_zero=True, largest=LARGEST_AMOUNT), "Up to and including", default=None
-    )
+    up_to: Decimal | None = term(Bound(), "Up to and including", default=None)
     rate: Decimal = term(PERCENT, "Percent of the value", default=ZERO)
     flat: Decimal = term(PRICE, "Flat part", default=ZERO)
 
