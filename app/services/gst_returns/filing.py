@@ -11,7 +11,8 @@ from typing import Any
 from app.domain.money import plain
 from app.domain.periods import calendar_month
 from app.models import SellerRegistration
-from app.services.gst_returns.documents import FIGURES, NOTHING, Document, Figures, read
+from app.services.gst_returns.documents import FIGURES, NOTHING, Document, Figures
+from app.services.gst_returns.reading import read
 from app.services.gst_returns.sections import SECTIONS, Month, Row, Section
 from app.services.inputs import refusals
 

@@ -2,8 +2,8 @@
 7 instead."""
 
 from app.services.gst_returns.documents import Document
-from app.services.gst_returns.sections import MONEY, Month, Row, place, rows_by_rate, section, yes_no
-from app.services.gst_returns.supplies import PLACE, RATE, REGISTERED, kind_of
+from app.services.gst_returns.sections import MONEY, Month, Row, place, rows_by_rate, section
+from app.services.gst_returns.supplies import PLACE, RATE, REGISTERED, to_registered
 
 HEAD = {
     "number": "Note number",
@@ -33,22 +33,7 @@ def _head_of(note: Document) -> Row:
 )
 def registered(month: Month) -> list[Row]:
     """Each credit note to somebody with a GSTIN or in a Special Economic Zone, by rate."""
-    return [
-        row
-        for one in month.notes
-        if not one.abroad and (one.gstin or one.zero_rated)
-        for row in rows_by_rate(
-            one,
-            {
-                "gstin": one.gstin or "",
-                "name": one.buyer["name"],
-                **_head_of(one),
-                "place": place(one.place),
-                "reverse": yes_no(one.reverse),
-                "type": kind_of(one),
-            },
-        )
-    ]
+    return to_registered(month.notes, _head_of)
 
 
 @section(

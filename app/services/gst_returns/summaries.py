@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.services.gst_returns import advances
-from app.services.gst_returns.documents import Document, Part, add_up
+from app.services.gst_returns.documents import Document, Part, add_up, in_series
 from app.services.gst_returns.sections import MONEY, Month, Row, section, told
 
 KINDS = {
@@ -58,8 +58,8 @@ def series(month: Month) -> list[Row]:
     found: defaultdict[tuple[str, str], list[tuple[int, str, bool]]] = defaultdict(list)
     issued = [(str(one.kind), one.number, one.cancelled) for one in month.documents]
     for kind, number, cancelled in [*issued, *advances.numbers(month)]:
-        series_of, _, n = number.rpartition("/")
-        found[kind, series_of].append((int(n), number, cancelled))
+        series_of, n = in_series(number)
+        found[kind, series_of].append((n, number, cancelled))
     return [
         {
             "kind": KINDS[kind],

@@ -1,7 +1,7 @@
 """The supplies of a month: to registered recipients, to others, abroad, and those without tax (GSTR-1 tables
 4 to 8)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.models.customers import TaxTreatment
@@ -14,16 +14,37 @@ PLACE = {"place": "Place of supply"}
 RATE = {"rate": "Rate, %"}
 
 
-def head_of(document: Document) -> Row:
+def _head_of(document: Document) -> Row:
     """Return number, date and value of a document."""
     return {"number": document.number, "date": document.issued_on, "value": document.value}
 
 
-def kind_of(document: Document) -> str:
+def _kind_of(document: Document) -> str:
     """Return the type of supply as returns name it."""
     if document.treatment == TaxTreatment.sez:
         return f"SEZ supplies {'with' if document.with_payment else 'without'} payment"
     return "Regular B2B"
+
+
+def to_registered(documents: Iterable[Document], head: Callable[[Document], Row]) -> list[Row]:
+    """Return the rows of documents to somebody with a GSTIN or in a Special Economic Zone, by rate; `head`
+    gives number, date and value of one."""
+    return [
+        row
+        for one in documents
+        if not one.abroad and (one.gstin or one.zero_rated)
+        for row in rows_by_rate(
+            one,
+            {
+                "gstin": one.gstin or "",
+                "name": one.buyer["name"],
+                **head(one),
+                "place": place(one.place),
+                "reverse": yes_no(one.reverse),
+                "type": _kind_of(one),
+            },
+        )
+    ]
 
 
 @section(
@@ -34,29 +55,14 @@ def kind_of(document: Document) -> str:
 )
 def b2b(month: Month) -> list[Row]:
     """Each invoice to somebody with a GSTIN or in a Special Economic Zone, by rate."""
-    return [
-        row
-        for one in month.invoices
-        if not one.abroad and (one.gstin or one.zero_rated)
-        for row in rows_by_rate(
-            one,
-            {
-                "gstin": one.gstin or "",
-                "name": one.buyer["name"],
-                **head_of(one),
-                "place": place(one.place),
-                "reverse": yes_no(one.reverse),
-                "type": kind_of(one),
-            },
-        )
-    ]
+    return to_registered(month.invoices, _head_of)
 
 
 @section("b2cl", "5: unregistered, inter-State, large invoices", {**HEAD, **PLACE, **RATE, **MONEY}, sign=1)
 def b2cl(month: Month) -> list[Row]:
     """Each large invoice to somebody unregistered in another State, by rate (Rule 59(4))."""
     found = [one for one in month.invoices if one.large]
-    return [row for one in found for row in rows_by_rate(one, {**head_of(one), "place": place(one.place)})]
+    return [row for one in found for row in rows_by_rate(one, {**_head_of(one), "place": place(one.place)})]
 
 
 @section("b2cs", "7: other unregistered recipients", {**PLACE, **RATE, **MONEY}, sign=1)
@@ -92,7 +98,7 @@ def exports(month: Month) -> list[Row]:
             one,
             {
                 "type": "WPAY" if one.with_payment else "WOPAY",
-                **head_of(one),
+                **_head_of(one),
                 "currency": one.currency,
                 "total": one.total,
                 "exchange_rate": one.rate or "",
