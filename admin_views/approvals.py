@@ -140,7 +140,7 @@ class ApprovalScreen(ModelScreen):
     ApprovalLimit,
     category="Settings",
     resource="approval_limits",
-    title="Limits of one person",
+    title="Approval limits",
     icon="scale",
     place=4,
 )

@@ -33,6 +33,7 @@ class EventArchiveScreen(ModelScreen):
     filters = ("status",)
     order = "-month"
     intro = "Archive and restore months on the page Data care."
+    empty = "A month that is older than what is kept moves into a file by itself."
 
 
 class DataCareView(StaffView, BaseView):

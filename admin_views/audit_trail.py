@@ -84,6 +84,8 @@ class AuditScreen(ModelScreen):
     details = ("at", "actor_kind", "role", "ip", "action")
     list_parts = ("admin/parts/audit_chain.html",)
     intro = "Append-only and sealed into a chain: a record that is changed or deleted is found by the checks."
+    none_yet = "Nothing is recorded yet"
+    empty = "Every change that a person or a job makes shows here."
 
     def page(self, args: Mapping[str, str]) -> paging.Page:
         """Return one page of the list; how many there are is known from the chain, which is shown as well."""

@@ -3,12 +3,12 @@ data.
 
     @screen(Invoice, category="Billing")
     class InvoiceScreen(ModelScreen):
-        column_list = ("number", "account", "status", "total", "issued_on") operations = (Operation("issue",
-        "Issue", run=invoices.issue, confirm="Issue the selected drafts?"),)
+        column_list = ("number", "account", "status", "total", "issued_on")
+        operations = (Operation("issue", "Issue", run=invoices.issue, confirm="Issue the selected drafts?"),)
 
 Everything else follows: labels, links, money with its currency, instants in the reader's zone, search,
 filters, pages, the joins a page needs, look-ups, exports, history, and the permission of every route. The
-pitfalls of Flask-Admin (UI.md §4) are cured here, once.
+pitfalls of Flask-Admin are cured here, once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from admin_views.filters import Filter
 from admin_views.keys import key_columns, key_of
 from admin_views.listing import ListRoutes, derive_all
 from admin_views.lookups import Lookup, default_search
-from admin_views.naming import label_of, mapper_of, noun_of, relations, visible_columns
+from admin_views.naming import in_sentence, label_of, mapper_of, noun_of, relations, visible_columns
 from admin_views.operations import Operation, OperationRoutes
 from admin_views.queues import PREFIX
 from admin_views.records import Download, RecordRoutes, Related
@@ -37,7 +37,7 @@ from app.errors import NotFound
 from app.permissions import Verb
 from app.services import attention
 from app.services.attention import Waiting
-from app.templating import address
+from app.templating import address, words
 
 READING = frozenset({"index", "index_view", "details_view", "download_view", "export", "ajax_lookup"})
 FLAGS = {
@@ -103,6 +103,8 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     labels: Mapping[str, str] = {}
     inline: tuple[str, ...] = ()
     intro: str = ""
+    # What an empty list says: what there is none of, if not its title, and what to do about it.
+    none_yet: str = ""
     empty: str = ""
     list_parts: tuple[str, ...] = ()
 
@@ -209,7 +211,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     def label_of_record(self, record: Base) -> str:
         """Return the title of a record's page: its own label, or what it is."""
         has_label = "__str__" in vars(type(record))
-        return str(record) if has_label else self.noun.capitalize()
+        return str(record) if has_label else words(self.noun)
 
     def details_shown(self, record: Base, meta: Sequence[str]) -> list[str]:
         """Return the columns of a page that its title, its badge and its `meta` do not say already."""
@@ -225,9 +227,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     def search_hint(self) -> str:
         """What the search box finds, in words."""
         headings = [self.heading(name.lstrip("=")) for name in self.search]
-        return "Search by " + ", ".join(
-            text if text.isupper() else text[:1].lower() + text[1:] for text in dict.fromkeys(headings)
-        )
+        return "Search by " + ", ".join(in_sentence(text) for text in dict.fromkeys(headings))
 
     def lookup_address(self, name: str) -> str:
         """Return where the look-up of a field or a filter is answered."""

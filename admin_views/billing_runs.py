@@ -162,6 +162,7 @@ class BillingRunItemScreen(ModelScreen):
     labels = {"previous": "Month before"}
     search = ("account.name", "account.external_id")
     filters = ("run", "status", "currency", "account")
+    empty = "Start a billing run: it says here what became of each account."
     order = "-updated_at"
     big = True
     operations = (

@@ -50,6 +50,7 @@ class TermsOverrideScreen(ModelScreen):
 
     column_list = ("component", "subscription", "model", "start_at", "end_at", "reason")
     search = ("component.name",)
+    empty = "Agree on own terms on the page of a subscription."
     operations = (
         Operation(
             "end",
@@ -74,6 +75,7 @@ class CommitmentScreen(ModelScreen):
 
     column_list = ("subscription", "amount", "start_on", "end_on", "reason")
     search = ("subscription.account.name",)
+    empty = "Agree on a minimum on the page of a subscription."
     operations = (
         Operation(
             "end",
@@ -93,6 +95,7 @@ class DiscountScreen(ModelScreen):
     column_list = ("name", "account", "subscription", "percent", "amount", "start_on", "end_on")
     search = ("name", "account.name")
     filters = ("account",)
+    empty = "Agree on a discount on the page of an account or a subscription."
     operations = (
         Operation(
             "end",
@@ -112,6 +115,7 @@ class AccountCreditScreen(ModelScreen):
     column_list = ("reason", "account", "amount", "remaining", "withdrawn", "created_at")
     search = ("account.name",)
     filters = ("account",)
+    empty = "Give a credit on the page of an account."
     operations = (
         Operation(
             "withdraw",

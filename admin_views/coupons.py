@@ -15,6 +15,7 @@ class CouponRedemptionScreen(ModelScreen):
     column_list = ("coupon", "account", "redeemed_at", "used", "periods")
     search = ("coupon.code", "account.name")
     filters = ("coupon", "account")
+    empty = "Redeem a coupon on the page of an account."
     related = (
         Related(
             InvoiceLine,

@@ -39,7 +39,7 @@ def file_name(row: EInvoice) -> str:
     return f"{(row.invoice.number or 'draft').replace('/', '-')}.json"
 
 
-@screen(EInvoice, category="Billing", icon="shield-check", place=8, title="e-invoices", slug="e-invoices")
+@screen(EInvoice, category="Billing", icon="shield-check", place=8, title="E-invoices", slug="e-invoices")
 class EInvoiceScreen(ModelScreen):
     """The documents that the law wants registered at the Invoice Registration Portal."""
 

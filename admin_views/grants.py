@@ -190,5 +190,6 @@ class GrantUseScreen(ModelScreen):
 
     column_list = ("created_at", "grant", "amount", "transaction", "hold")
     filters = ("grant", "created_at")
+    empty = "What is paid from a grant shows here with what it paid."
     big = True
     walk = ("created_at", "id")

@@ -43,6 +43,7 @@ class PaymentMethodScreen(ModelScreen):
 
     column_list = ("created_at", "account", "gateway", "label", "removed_at")
     filters = ("gateway", "account")
+    empty = "A customer who sets up an automatic top-up in the portal keeps a way to pay."
 
 
 @screen(
@@ -60,6 +61,7 @@ class NotificationScreen(ModelScreen):
     column_list = ("created_at", "customer", "kind", "title", "resource_type")
     search = ("=resource_id",)
     filters = ("kind", "customer")
+    empty = "Low balances, spending caps and automatic top-ups are told here."
     big = True
 
 

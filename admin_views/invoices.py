@@ -192,4 +192,5 @@ class InvoiceLineScreen(ModelScreen):
     )
     search = ("=metric_code", "invoice.number")
     filters = ("kind", "metric_code", "invoice")
+    empty = "The first invoice brings its lines."
     big = True

@@ -81,6 +81,7 @@ class JournalScreen(ModelScreen):
     )
     big = True
     intro = "Every movement of money, both sides of it. Journals are never changed, only reversed by another."
+    empty = "The first movement of money writes the first journal."
     related = (
         Related(
             Posting, by="journal_id", columns=("book", "account", "amount", "seq", "balance_after"), limit=50
@@ -102,6 +103,7 @@ class PostingScreen(ModelScreen):
     column_list = ("id", "book", "account", "amount", "seq", "balance_after", "journal")
     search = ("=account.external_id",)
     filters = ("book", "account", "wallet", "currency")
+    empty = "Both sides of every journal show here."
     big = True
 
 

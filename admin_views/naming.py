@@ -49,7 +49,16 @@ def label_of(name: str) -> str:
 def noun_of(model: type[Base]) -> str:
     """Return what one row of a model is called: `WalletTransaction` is a wallet transaction."""
     noun = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
-    return noun.replace("api key", "API key").replace("einvoice", "e-invoice")
+    return noun.replace("api key", "API key").replace("einvoice", "e-invoice").replace("tds ", "TDS ")
+
+
+def in_sentence(heading: str) -> str:
+    """Return a heading as it stands within a sentence; an abbreviation keeps its capitals.
+
+    >>> in_sentence("Number series"), in_sentence("TDS receivables"), in_sentence("E-invoices")
+    ('number series', 'TDS receivables', 'e-invoices')
+    """
+    return heading if heading[1:2].isupper() else heading[:1].lower() + heading[1:]
 
 
 def mapper_of(model: type[Base]) -> Mapper[Any]:

@@ -12,6 +12,7 @@ class JobRunScreen(ModelScreen):
     column_list = ("job", "period", "started_at", "finished_at", "succeeded")
     search = ("job",)
     filters = ("succeeded", "started_at")
+    empty = "The scheduler starts the jobs; the first run shows here within minutes."
     big = True
 
 
@@ -22,4 +23,6 @@ class OutboxScreen(ModelScreen):
     column_list = ("kind", "key", "attempts", "available_at", "error", "done_at", "created_at")
     search = ("=key",)
     filters = ("kind",)
+    none_yet = "Nothing was promised yet"
+    empty = "Documents, mails and webhooks are promised with a change and sent after it."
     big = True

@@ -176,4 +176,5 @@ class WebhookMessageScreen(ModelScreen):
     column_list = ("received_at", "gateway", "kind", "reference", "status", "error", "processed_at")
     search = ("=reference",)
     filters = ("status", "gateway")
+    empty = "What a payment gateway tells us shows here with what became of it."
     big = True

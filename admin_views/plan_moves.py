@@ -119,4 +119,5 @@ class PlanMoveItemScreen(ModelScreen):
     column_list = ("subscription.account", "move", "from_version", "at", "status", "message")
     search = ("subscription.account.name",)
     filters = ("status", "move")
+    empty = "Start a plan move: it says here what became of each subscription."
     order = "-id"

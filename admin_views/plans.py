@@ -147,6 +147,7 @@ class PlanVersionScreen(PlanEditorRoutes, ModelScreen):
     column_list = ("plan", "number", "status", "interval", "effective_on", "published_at")
     search = ("plan.name", "plan.code")
     filters = ("status", "plan")
+    empty = "Make a plan: it begins with a first version."
     details_template = "admin/plans/version.html"
     operations = (
         Operation(
@@ -204,4 +205,5 @@ class PriceComponentScreen(ModelScreen):
     formats = {"terms": terms_in_words}
     search = ("code", "name")
     filters = ("kind", "metric", "currency")
+    empty = "Prices are written in the editor of a plan's version."
     order = "-id"

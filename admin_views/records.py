@@ -25,6 +25,7 @@ from app.errors import NotFound
 from app.models import AuditRecord
 from app.permissions import Verb
 from app.services import audit
+from app.templating import words
 
 HISTORY = 12
 
@@ -184,7 +185,7 @@ class RecordRoutes:
         if request.method == "POST" and form.validate():
             record = saving.create(self.model, form, self.writes.create)
             if record is not None:
-                flash(f"{noun_of(self.model).capitalize()} {record} created.", "success")
+                flash(f"{words(noun_of(self.model))} {record} created.", "success")
                 return redirect(self.address(record))
         return self._form_page(self.create_template, form, None)
 
@@ -194,7 +195,7 @@ class RecordRoutes:
         record = self.get_one(request.args.get("id", ""))
         form = self.edit_form(record)
         if request.method == "POST" and form.validate() and saving.update(record, form, self.writes.update):
-            flash(f"{noun_of(self.model).capitalize()} {record} saved.", "success")
+            flash(f"{words(noun_of(self.model))} {record} saved.", "success")
             return redirect(self.address(record))
         return self._form_page(self.edit_template, form, self.get_one(request.args.get("id", "")))
 
@@ -236,7 +237,7 @@ class RecordRoutes:
         record = self.get_one(request.form.get("id", ""))
         label = str(record)
         if saving.remove(record):
-            flash(f"{noun_of(self.model).capitalize()} {label} deleted.", "success")
+            flash(f"{words(noun_of(self.model))} {label} deleted.", "success")
             return redirect(self.address(None))
         return redirect(self.address(self.get_one(request.form.get("id", ""))))
 

@@ -34,6 +34,7 @@ class SavedFilterScreen(ModelScreen):
     column_list = ("name", "screen", "user", "shared", "updated_at")
     search = ("name",)
     filters = ("screen", "user", "shared")
+    empty = "Open Saved filters beside a list and keep the filters that you use."
     order = "-updated_at"
 
 

@@ -26,7 +26,7 @@ GROUPS = (
         "Money and people",
         (
             ("approval-limits", "Approval limits", "Above which amount a second person decides."),
-            ("users", "People", "Who signs in, and as what."),
+            ("users", "Users", "Who signs in, and as what."),
             ("api-keys", "API keys", "The services that call, and what each may do."),
         ),
     ),

@@ -197,3 +197,4 @@ class SimulatedAccountScreen(ModelScreen):
     search = ("account.name", "account.external_id")
     order = "-difference"
     intro = "Amounts are before tax."
+    empty = "Start a simulation: it says here what each account would have paid."

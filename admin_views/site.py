@@ -20,6 +20,7 @@ from admin_views.imports import ImportView
 from admin_views.inbox import InboxView
 from admin_views.keys import key_columns
 from admin_views.ledger import TrialBalanceView
+from admin_views.naming import in_sentence
 from admin_views.preferences import PreferencesView
 from admin_views.registry import SCREENS
 from admin_views.saved_filters import FiltersView
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
     A model that no file speaks of is shown read-only to super admins: no permission names it.
     """
     load_package(sys.modules["admin_views"])
+    app.jinja_env.filters["in_sentence"] = in_sentence
     app.jinja_env.filters["personal"] = lambda value, name="": personal.shown(name, value)
     if "babel" not in app.extensions:
         Babel(app)

@@ -143,4 +143,5 @@ class ChargePositionScreen(ModelScreen):
     column_list = ("component", "account", "period_start", "quantity", "charged_amount", "invoiced_amount")
     search = ("account.name",)
     filters = ("account",)
+    empty = "Usage of a subscribed account is charged here within seconds."
     big = True

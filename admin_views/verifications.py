@@ -65,6 +65,7 @@ class VerificationScreen(ModelScreen):
     big = True
     walk = ("created_at", "id")
     intro = "Each check recomputes what the tables claim and names what differs, every night at 02:00 IST."
+    none_yet = "The books were not verified yet"
     empty = "Nobody has looked yet. Run the checks now, or wait for the night."
     list_template = "admin/verify.html"
     list_parts = ("admin/parts/verify.html",)

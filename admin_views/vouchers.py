@@ -117,6 +117,7 @@ class VoucherAdjustmentScreen(ModelScreen):
 
     column_list = ("created_at", "voucher", "invoice", "taxable", "tax")
     filters = ("voucher", "invoice", "created_at")
+    empty = "An invoice that takes up a voucher, or a refund that gives it back, shows here."
 
 
 @screen(

@@ -238,6 +238,7 @@ class WalletTransactionScreen(ModelScreen):
     column_list = ("created_at", "wallet", "kind", "state", "amount", "balance_after", "reason", "reference")
     search = ("wallet.account.name",)
     filters = ("kind", "state", "wallet", "created_at")
+    empty = "Record a top-up on the page of a wallet, or let the customer top up in the portal."
     big = True
     walk = ("created_at", "id")
     details_template = "admin/transaction.html"

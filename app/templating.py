@@ -31,6 +31,9 @@ DEFAULT_ZONE = "Asia/Kolkata"
 ICONS = "vendor/tabler-icons/icons.svg"
 THEMES = ("light", "dark")
 LONGEST_ABBREVIATION = 4
+ABBREVIATIONS = frozenset(
+    ("api", "csv", "gst", "hmac", "lut", "pdf", "sez", "sms", "tds", "upi", "url", "xlsx")
+)
 # Numbers are set from left to right by their classes (static/tokens.css), also between Arabic words.
 MONEY, NUMBER = Markup('<span class="%s">%s</span>'), Markup('<span class="number">%s</span>')
 INSTANT = Markup('<time datetime="%s" title="%s UTC">%s</time>')
@@ -167,12 +170,18 @@ def status_look(status: object) -> Look:
 def words(name: object) -> str:
     """Return a name of code as a person reads it.
 
-    >>> words("partially_paid"), words("COMPLETED"), words("INR")
-    ('Partially paid', 'Completed', 'INR')
+    >>> words("partially_paid"), words("COMPLETED"), words("INR"), words("tds_receivable")
+    ('Partially paid', 'Completed', 'INR', 'TDS receivable')
     """
-    text = str(name).replace("_", " ").strip()
+    return _words(str(name))
+
+
+@lru_cache(maxsize=1_000)
+def _words(name: str) -> str:
+    text = name.replace("_", " ").strip()
     if text.isupper() and len(text) > LONGEST_ABBREVIATION:
         text = text.lower()
+    text = " ".join(part.upper() if part in ABBREVIATIONS else part for part in text.split(" "))
     return text[:1].upper() + text[1:]
 
 

@@ -15,10 +15,9 @@ from sqlalchemy import text
 from admin_views import formatters, paging
 from admin_views.filters import Filter, derive
 from admin_views.keys import decode, encode, key_columns
-from admin_views.naming import label_of, noun_of
 from app.db import db
 from app.errors import NotFound
-from app.models import Account, Customer, Invoice, UsageEvent, Wallet
+from app.models import Customer, Invoice, UsageEvent
 from app.models.customers import CustomerStatus
 from app.services import wallets
 from tests import factories
@@ -254,14 +253,6 @@ def test_an_export_is_filtered_like_its_list(desk: Person, world: World) -> None
     factories.make_customer("Zari House")
     answer = desk.get("/admin/customers/export/csv/?search=zari").get_data(as_text=True)
     assert (len(answer.splitlines()), "Zari House" in answer) == (2, True)
-
-
-def test_names_and_labels_read_as_people_say_them() -> None:
-    assert [
-        label_of(name)
-        for name in ("issued_on", "created_at", "account.customer", "gstin", "address_line1", "extra")
-    ] == ["Issued", "Created", "Customer", "GSTIN", "Address line 1", "Metadata"]
-    assert (noun_of(Wallet), noun_of(Account)) == ("wallet", "account")
 
 
 def test_text_of_others_is_text(desk: Person) -> None:
