@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask, has_app_context
 from redis.exceptions import RedisError
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from app import clock
@@ -23,6 +23,7 @@ from app.factory import create_app
 from app.models import JobRun
 from app.queue import connection, queue_of, wake_up_key
 from app.registry import Registry
+from app.services import sole
 
 TRANSIENT = (OperationalError, RedisError, Unavailable, ConnectionError, TimeoutError)
 LONGEST_PAUSE_SECONDS = 10.0
@@ -126,15 +127,10 @@ def _alone(entry: Job) -> Iterator[bool]:
     if not entry.by_calendar:
         yield True
         return
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
-        first = bool(own.scalar(text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": entry.name}))
+    with sole.alone(entry.name) as first:
         if not first:
             log.info("job is running already", extra={"job": entry.name})
-        try:
-            yield first
-        finally:
-            if first:
-                own.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), {"name": entry.name})
+        yield first
 
 
 def _once(function: Work, args: tuple[str, ...], transactional: bool) -> Any:

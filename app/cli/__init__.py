@@ -1,5 +1,5 @@
-"""The commands: `flask seed`, `import-events`, `billing`, `verify`, `archive`, `create-user`, `users` and
-`api-key`.
+"""The commands: `flask seed`, `import-events`, `billing`, `verify`, `archive`, `create-user`, `users`,
+`api-key` and `languages`.
 """
 
 from flask import Flask

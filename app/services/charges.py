@@ -85,15 +85,7 @@ def explained(kind: str, amount: Decimal, *, quantity: str = "0", unit: str = "0
 
 def invoiced_row(quantity: Decimal, amount: Decimal) -> dict[str, Any]:
     """Return the row of a breakdown that takes off what was invoiced before."""
-    taken = plain(-amount)
-    return {
-        "kind": INVOICED,
-        "tier": 0,
-        "quantity": plain(-quantity),
-        "unit": "0",
-        "flat": taken,
-        "amount": taken,
-    }
+    return explained(INVOICED, -amount, quantity=plain(-quantity))
 
 
 def invoiced_before(breakdown: list[dict[str, Any]]) -> Decimal:
