@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -53,6 +54,7 @@ class Interleaved(RuleBasedStateMachine):
     """The acts of people and services on twenty wallets of one customer."""
 
     app: ClassVar[Flask]
+    everyone: ClassVar[list[Modelled]]
 
     @initialize()
     def open_wallets(self) -> None:
@@ -61,6 +63,7 @@ class Interleaved(RuleBasedStateMachine):
             customer = make_customer()
             made = [make_wallet(account=make_account(customer, prepaid=True)) for _ in range(WALLETS)]
             self.wallets = [Modelled(wallet.id) for wallet in made]
+        self.everyone.extend(self.wallets)
 
     @rule(steps=ROUNDS)
     def act_at_once(self, steps: Sequence[tuple[str, int, Decimal, int]]) -> None:
@@ -126,14 +129,9 @@ class Interleaved(RuleBasedStateMachine):
     @invariant()
     def the_tables_say_what_the_model_says(self) -> None:
         """Compare balance, what is held, and the number of journals of every wallet."""
-        if not hasattr(self, "wallets"):
-            return
-        query = select(Wallet.id, Wallet.balance, Wallet.held, Wallet.seq)
-        ids = [each.id for each in self.wallets]
-        with transaction() as session:
-            found = {row.id: tuple(row)[1:] for row in session.execute(query.where(Wallet.id.in_(ids)))}
-        told = {each.id: (each.balance, each.balance - each.free, each.journals) for each in self.wallets}
-        assert found == told
+        mine = getattr(self, "wallets", [])
+        found = in_the_tables()
+        assert {each.id: found[each.id] for each in mine} == in_the_model(mine)
 
     def teardown(self) -> None:
         """Let every check of the books run."""
@@ -234,6 +232,18 @@ class Interleaved(RuleBasedStateMachine):
         )
 
 
+def in_the_tables() -> dict[UUID, tuple[Decimal, Decimal, int]]:
+    """Return the balance of every wallet, what is held of it, and the number of its journals."""
+    query = select(Wallet.id, Wallet.balance, Wallet.held, Wallet.seq)
+    with transaction() as session:
+        return {row.id: (row.balance, row.held, row.seq) for row in session.execute(query)}
+
+
+def in_the_model(modelled: Sequence[Modelled]) -> dict[UUID, tuple[Decimal, Decimal, int]]:
+    """Return the same of wallets as the model keeps them."""
+    return {each.id: (each.balance, each.balance - each.free, each.journals) for each in modelled}
+
+
 def get(wallet: Modelled) -> Wallet:
     return wallets.get(wallet.id)
 
@@ -253,7 +263,7 @@ def outcome(made: Any) -> str:
 @pytest.mark.processes
 def test_twenty_wallets_are_as_a_simple_model_says_after_every_step(own_database: OwnDatabase) -> None:
     with own_database.app() as app:
-        Interleaved.app = app
+        Interleaved.app, Interleaved.everyone = app, []
         run_state_machine_as_test(
             Interleaved,
             settings=settings(
@@ -264,3 +274,5 @@ def test_twenty_wallets_are_as_a_simple_model_says_after_every_step(own_database
                 suppress_health_check=list(HealthCheck),
             ),
         )
+        assert any(each.journals for each in Interleaved.everyone)
+        assert in_the_tables() == in_the_model(Interleaved.everyone)
