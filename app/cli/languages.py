@@ -14,11 +14,15 @@ from app.models.customers import BillingMode
 from app.models.vouchers import VoucherKind
 from app.models.wallets import TransactionKind
 from app.permissions import Role
+from app.services.money_operations import operations
 from app.services.notifications import KINDS
+from app.services.snapshots import BILL_OF_SUPPLY
+from app.services.snapshots import TITLES as INVOICE_TITLES
+from app.services.vouchers import TITLES as VOUCHER_TITLES
 from app.templating import STATUS_LOOKS, words
 from app.web import PACKAGE, TEMPLATES
 
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "sentence": None, "ngettext": (1, 2)}
 WIDTH = 110
 # What services say in a word and templates show by the filter `translated`.
 SAID = (
@@ -58,6 +62,7 @@ SAID = (
     "There is no such voucher.",
     "There is no such API key.",
     "The portal is for customers. Staff find the same figures in the back office.",
+    "In the portal this page is for the people of the customer, in the back office for super admins.",
     "This key belongs to our services. Ask us to change it.",
     "This key has ended. Make a new one.",
     "The last day is before the first.",
@@ -101,12 +106,13 @@ def messages(app: Flask) -> Catalog:
 
 def _literals() -> Iterator[str | tuple[str, ...]]:
     jinja = {"extensions": "jinja2.ext.i18n", "newstyle_gettext": "true", "silent": "false"}
-    for folder, method in (
-        (TEMPLATES, "jinja2"),
-        (PACKAGE, "python"),
-        (PACKAGE.parent / "admin_views", "python"),
+    for folder, pattern in (
+        (TEMPLATES, "**.html"),
+        (TEMPLATES / "mail", "**.txt"),
+        (PACKAGE, "**.py"),
+        (PACKAGE.parent / "admin_views", "**.py"),
     ):
-        pattern = "**.html" if method == "jinja2" else "**.py"
+        method = "python" if pattern == "**.py" else "jinja2"
         found = extract_from_dir(
             str(folder),
             [(pattern, method)],
@@ -124,6 +130,8 @@ def _words(app: Flask) -> Iterator[str]:
     for names in (Role, TransactionKind, VoucherKind, BillingMode):
         yield from (words(name) for name in names)
     yield from (kind.title for kind in KINDS.values())
+    yield from (one.label for one in operations.values())
+    yield from (BILL_OF_SUPPLY, *INVOICE_TITLES.values(), *VOUCHER_TITLES.values())
     for view in app.extensions["admin_screens"].values():
         if view.in_sidebar and view.category != "Other data":
             yield view.category

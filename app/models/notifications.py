@@ -17,7 +17,7 @@ from app.models.users import User
 class Notification(Identified, Base):
     """Something that happened to a customer and that people should know; staff see every one.
 
-    `kind` is one of `services.notifications.KINDS`, `facts` are pairs of label and value as they are shown,
+    `kind` is one of `services.notifications.KINDS`, `kept` what `services.told` keeps besides title and text,
     `url` leads to a page outside the product, such as a gateway's.
     """
 
@@ -29,7 +29,7 @@ class Notification(Identified, Base):
     tone: Mapped[str]
     title: Mapped[str]
     text: Mapped[str]
-    facts: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    kept: Mapped[dict[str, Any]] = mapped_column("facts", default=dict, server_default=sql("'[]'"))
     url: Mapped[str | None]
     resource_type: Mapped[str]
     resource_id: Mapped[str]
@@ -39,6 +39,13 @@ class Notification(Identified, Base):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def facts(self) -> list[list[str]]:
+        """Pairs of label and value in English; rows from before the sentences were kept have nothing else."""
+        kept: Any = self.kept
+        found: list[list[str]] = kept.get("facts", []) if isinstance(kept, dict) else kept
+        return found
 
 
 class NotificationRead(Base):

@@ -12,9 +12,9 @@ from decimal import Decimal
 from app.config import current_settings
 from app.domain import alerts as rules
 from app.domain.money import plain, quantize
-from app.formatting import format_money
 from app.models import Wallet
 from app.permissions import Actor
+from app.sentences import Amount, sentence
 from app.services import audit, auto_top_ups, notifications
 
 SYSTEM = Actor.system("alerts")
@@ -57,16 +57,22 @@ def _tell(wallet: Wallet, level: Decimal, left: Decimal, at: datetime) -> None:
     summary = f"The balance fell below {plain(level)} {currency}"
     audit.record(SYSTEM, "wallet.low_balance", wallet, summary=summary, at=at, after={"balance": left})
     if left > 0:
-        title = f"{name}: the balance is below {format_money(level, currency)}"
-        text = "The prepaid balance is running low. Top up before it is used up."
+        below = Amount(level, currency)
+        title = sentence("%(account)s: the balance is below %(level)s", account=name, level=below)
+        text = sentence("The prepaid balance is running low. Top up before it is used up.")
     else:
-        title = f"{name}: the balance is used up"
-        text = "The prepaid balance is used up. Usage goes on being counted, and the next top-up pays it."
-    facts = [("Left", format_money(left, currency)), ("Balance", format_money(wallet.balance, currency))]
+        title = sentence("%(account)s: the balance is used up", account=name)
+        text = sentence(
+            "The prepaid balance is used up. Usage goes on being counted, and the next top-up pays it."
+        )
+    facts = [
+        (sentence("Left"), Amount(left, currency)),
+        (sentence("Balance"), Amount(wallet.balance, currency)),
+    ]
     if wallet.held:
-        facts.append(("Held", format_money(wallet.held, currency)))
+        facts.append((sentence("Held"), Amount(wallet.held, currency)))
     if wallet.receivable:
-        facts.append(("Owed for usage", format_money(wallet.receivable, currency)))
+        facts.append((sentence("Owed for usage"), Amount(wallet.receivable, currency)))
     notifications.notify(
         wallet.account.customer,
         "low_balance",

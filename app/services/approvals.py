@@ -22,10 +22,10 @@ from app.db import db, lock
 from app.domain.money import quantize
 from app.domain.states import move
 from app.errors import Conflict, Forbidden, NotFound
-from app.formatting import format_money
 from app.models import Account, Approval, ApprovalLimit, Wallet, WalletTransaction
 from app.models.approvals import ApprovalStatus
 from app.permissions import Actor, Verb, allows
+from app.sentences import Amount, Sentence, sentence
 from app.services import audit, cache, notifications, wallets
 from app.services.inputs import refusals
 from app.services.money_operations import Asked, MoneyOperation, operations
@@ -260,12 +260,16 @@ def _decide(row: Approval, status: ApprovalStatus, at: datetime, actor: Actor, r
 
 def _tell_others(row: Approval, at: datetime) -> None:
     """Tell those who may decide, other than who asked."""
-    amount, name = format_money(row.amount, row.currency), row.wallet.account.name
     notifications.notify(
         None,
         "approval",
-        title=f"{operations[row.operation].label} of {amount} for {name} waits for a second person",
-        text=f"{row.requested_by} asked for it: {row.reason}",
+        title=sentence(
+            "%(operation)s of %(amount)s for %(account)s waits for a second person",
+            operation=Sentence(operations[row.operation].label),
+            amount=Amount(row.amount, row.currency),
+            account=row.wallet.account.name,
+        ),
+        text=sentence("%(person)s asked for it: %(reason)s", person=row.requested_by, reason=row.reason),
         about=row,
         at=at,
         tone="action",

@@ -19,11 +19,11 @@ from app.config import current_settings
 from app.db import db, in_transaction, lock
 from app.domain.money import quantize
 from app.errors import DomainError, GatewayRefused, Unavailable
-from app.formatting import format_money
 from app.gateways.payments import open_gateway, payment_gateways
 from app.models import AutoTopUp, OutboxMessage, Payment, Wallet
 from app.models.alerts import AutoTopUpStatus
 from app.models.payments import PaymentStatus
+from app.sentences import Amount, Argument, sentence
 from app.services import (
     alerts,
     audit,
@@ -35,9 +35,11 @@ from app.services import (
     payments,
 )
 from app.services.auto_top_ups import SYSTEM
+from app.services.told import Fact
 
 ASK = "auto_top_up.ask"
 BATCH = 100
+NOBODY_PAID = "Nobody paid."
 
 
 class NoPageYet(Unavailable):
@@ -161,7 +163,7 @@ def _ask(payment: Payment, top_up: AutoTopUp) -> None:
 def _give_up(top_up: AutoTopUp, wallet: Wallet, at: datetime) -> None:
     before, payment = top_up.status, top_up.payment
     top_up.status, top_up.next_at = AutoTopUpStatus.gave_up, None
-    top_up.error = (payment.reason if payment else None) or top_up.error or "Nobody paid."
+    top_up.error = (payment.reason if payment else None) or top_up.error or NOBODY_PAID
     summary = f"Automatic top-up of {wallet.account.name} given up: {top_up.error}"
     after = {"status": top_up.status}
     audit.record(
@@ -170,12 +172,14 @@ def _give_up(top_up: AutoTopUp, wallet: Wallet, at: datetime) -> None:
     notifications.notify(
         wallet.account.customer,
         "auto_top_up",
-        title=f"{wallet.account.name}: the automatic top-up did not succeed",
-        text="We tried several times and stop now. Top up by hand; automatic top-ups go on after that.",
+        title=sentence("%(account)s: the automatic top-up did not succeed", account=wallet.account.name),
+        text=sentence(
+            "We tried several times and stop now. Top up by hand; automatic top-ups go on after that."
+        ),
         about=wallet,
         at=at,
         tone="alert",
-        facts=[*_facts(wallet), ("Reason", top_up.error)],
+        facts=[*_facts(wallet), (sentence("Reason"), _why(top_up.error))],
     )
 
 
@@ -183,21 +187,28 @@ def _tell_decline(top_up: AutoTopUp, wallet: Wallet, at: datetime) -> None:
     notifications.notify(
         wallet.account.customer,
         "auto_top_up",
-        title=f"{wallet.account.name}: the automatic top-up was declined",
-        text="We try again by ourselves. If you expect it to fail again, top up by hand.",
+        title=sentence("%(account)s: the automatic top-up was declined", account=wallet.account.name),
+        text=sentence("We try again by ourselves. If you expect it to fail again, top up by hand."),
         about=wallet,
         at=at,
-        facts=[*_facts(wallet), ("Reason", top_up.error or "Declined")],
+        facts=[*_facts(wallet), (sentence("Reason"), _why(top_up.error))],
     )
 
 
-def _facts(wallet: Wallet) -> list[tuple[str, str]]:
+def _why(reason: str | None) -> Argument:
+    """Return why it failed: our own word where the gateway gave none."""
+    if reason == NOBODY_PAID:
+        return sentence("Nobody paid.")
+    return reason or sentence("Declined")
+
+
+def _facts(wallet: Wallet) -> list[Fact]:
     assert wallet.auto_top_up
     amount = Decimal(wallet.auto_top_up["amount"])
     left = quantize(alerts.left_in(wallet), wallet.currency)
     return [
-        ("Amount", format_money(amount, wallet.currency)),
-        ("Left", format_money(left, wallet.currency)),
+        (sentence("Amount"), Amount(amount, wallet.currency)),
+        (sentence("Left"), Amount(left, wallet.currency)),
     ]
 
 
@@ -212,14 +223,16 @@ def _send_page(message: OutboxMessage) -> None:
         if payment.status is PaymentStatus.failed:
             return
         raise NoPageYet("The gateway has not opened its page yet.")
-    declined = payment.status is PaymentStatus.failed
+    name, declined = wallet.account.name, payment.status is PaymentStatus.failed
+    declined_title = sentence("%(account)s: the payment was declined", account=name)
+    asked = sentence(
+        "The balance fell below the threshold of your automatic top-up. Pay on the gateway's page."
+    )
     notifications.notify(
         wallet.account.customer,
         "auto_top_up",
-        title=f"{wallet.account.name}: {'the payment was declined' if declined else 'please top up'}",
-        text=payment.reason
-        if declined and payment.reason
-        else "The balance fell below the threshold of your automatic top-up. Pay on the gateway's page.",
+        title=declined_title if declined else sentence("%(account)s: please top up", account=name),
+        text=payment.reason if declined and payment.reason else asked,
         about=wallet,
         at=clock.now(),
         facts=_facts(wallet),

@@ -17,6 +17,7 @@ from app.formatting import format_money
 from app.models import Wallet
 from app.models.alerts import Span
 from app.permissions import Actor
+from app.sentences import Amount, Sentence, sentence
 from app.services import audit, notifications
 
 SYSTEM = Actor.system("caps")
@@ -88,12 +89,7 @@ def _tell(wallet: Wallet, row: Row[Any], cap: Decimal, step: int, at: datetime) 
     db.session.execute(TOLD, {**key, "told": step})
     name, shown = NAMES[Span(row.span)], format_money(cap, wallet.currency)
     reached = step == 100
-    title = f"{wallet.account.name}: the cap of the {name} is {'reached' if reached else 'nearly reached'}"
-    ending = (
-        f"Services that ask are told to stop until the {name} is over or the cap is raised."
-        if reached
-        else f"Once it is reached, services that ask are told to stop until the {name} is over."
-    )
+    title, text = _words(Span(row.span), reached, wallet.account.name, step)
     audit.record(
         SYSTEM,
         "wallet.cap_reached" if reached else "wallet.cap_near",
@@ -106,9 +102,35 @@ def _tell(wallet: Wallet, row: Row[Any], cap: Decimal, step: int, at: datetime) 
         wallet.account.customer,
         "spending_cap",
         title=title,
-        text=f"Usage has cost {step} % of what you want to spend in a {name}. {ending}",
+        text=text,
         about=wallet,
         at=at,
         tone="alert" if reached else "warning",
-        facts=[("Spent", format_money(row.amount, wallet.currency)), ("Cap", shown)],
+        facts=[
+            (sentence("Spent"), Amount(row.amount, wallet.currency)),
+            (sentence("Cap"), Amount(cap, wallet.currency)),
+        ],
     )
+
+
+def _words(span: Span, reached: bool, account: str, step: int) -> tuple[Sentence, Sentence]:
+    """Return title and text: whole sentences for each span, since languages bend their words."""
+    if span is Span.day:
+        spent = sentence("Usage has cost %(step)s %% of what you want to spend in a day.", step=step)
+        if reached:
+            title = sentence("%(account)s: the cap of the day is reached", account=account)
+            then = sentence("Services that ask are told to stop until the day is over or the cap is raised.")
+        else:
+            title = sentence("%(account)s: the cap of the day is nearly reached", account=account)
+            then = sentence("Once it is reached, services that ask are told to stop until the day is over.")
+    else:
+        spent = sentence("Usage has cost %(step)s %% of what you want to spend in a month.", step=step)
+        if reached:
+            title = sentence("%(account)s: the cap of the month is reached", account=account)
+            then = sentence(
+                "Services that ask are told to stop until the month is over or the cap is raised."
+            )
+        else:
+            title = sentence("%(account)s: the cap of the month is nearly reached", account=account)
+            then = sentence("Once it is reached, services that ask are told to stop until the month is over.")
+    return title, Sentence("%(spent)s %(then)s", {"spent": spent, "then": then})

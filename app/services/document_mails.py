@@ -1,17 +1,16 @@
 """Documents on their way to customers: made after the issue, then mailed once with the PDF, and again when
 somebody asks.
 
-What a mail says is worked out from the snapshot, so a preview shows exactly what is sent.
+What a mail says is worked out from the snapshot, so a preview shows exactly what is sent. It is in the
+customer's language; the document itself is not.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -19,21 +18,20 @@ from app import clock
 from app.config import current_settings
 from app.db import db, lock
 from app.errors import Conflict
-from app.formatting import format_date, format_money
 from app.gateways.mail import Attachment, Mail, open_mailer
 from app.gateways.pdf import CONTENT_TYPE
 from app.ids import new_id
 from app.models import DocumentMail, Invoice, OutboxMessage, Voucher
 from app.models.exports import MailStatus
 from app.permissions import Actor
-from app.services import audit, branding, documents, outbox, vouchers
+from app.sentences import Amount, Sentence, inside, sentence
+from app.services import audit, branding, documents, mail_pages, outbox, vouchers
 from app.services.document_kinds import Snapshot
+from app.services.told import Fact
 
 # What `app.services.issuing` promises; the payload is {"invoice_id"}.
 INVOICE_DOCUMENT = "invoice.document"
 MAIL = "document.mail"
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
-FORMS = ("txt", "html")
 AT_ISSUE = "issue"
 
 Mailed = Invoice | Voucher
@@ -61,12 +59,12 @@ def preview(document: Mailed) -> Preview:
     snapshot = document.snapshot
     if snapshot is None:
         raise Conflict("A draft is not mailed: issue the invoice first.")
-    context = _context(snapshot)
-    text, html = (_environment().get_template(f"document.{form}").render(context) for form in FORMS)
+    language = mail_pages.language_of(document.customer.email, document.customer)
+    text, html = mail_pages.render("document", language, _context(snapshot, language))
     return Preview(
         to=document.customer.email,
         cc=tuple(document.customer.billing_emails),
-        subject=_subject(snapshot),
+        subject=_subject(snapshot, language),
         text=text,
         html=html,
         attachments=(documents.file_name(document),),
@@ -123,50 +121,48 @@ def _promise(document: Mailed, n: int, requested_by: str) -> None:
     outbox.promise(MAIL, key, {"type": row["document_type"], "id": str(document.id), "n": n})
 
 
-def _context(snapshot: Snapshot) -> dict[str, Any]:
+def _context(snapshot: Snapshot, language: str) -> dict[str, Any]:
     home = current_settings().public_url.rstrip("/")
     return {
-        "title": snapshot["title"],
+        "title": Sentence(snapshot["title"]).said_in(language),
         "number": snapshot["number"],
         "buyer": snapshot["buyer"]["name"],
         "seller": snapshot["seller"]["name"],
-        "facts": _facts(snapshot),
+        "facts": [(label.said_in(language), inside(value, language)) for label, value in _facts(snapshot)],
         "url": f"{home}/portal/",
         "home": home,
         "brand": branding.current(),
     }
 
 
-def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
-    currency = snapshot["currency"]
-    facts = [("Number", snapshot["number"]), ("Date", format_date(snapshot["issued_on"]))]
+def _facts(snapshot: Snapshot) -> list[Fact]:
+    facts: list[Fact] = [
+        (sentence("Number"), snapshot["number"]),
+        (sentence("Date"), date.fromisoformat(snapshot["issued_on"])),
+    ]
     if snapshot.get("original"):
-        facts.append(("Of invoice", snapshot["original"]["number"]))
-    facts.append(("Amount", format_money(_amount(snapshot), currency)))
+        facts.append((sentence("Of invoice"), snapshot["original"]["number"]))
+    facts.append((sentence("Amount"), _amount(snapshot)))
     if snapshot.get("due_on"):
-        facts.append(("To be paid", format_money(snapshot["amount_due"], currency)))
-        facts.append(("Due on", format_date(snapshot["due_on"])))
+        due = Amount(Decimal(snapshot["amount_due"]), snapshot["currency"])
+        facts.append((sentence("To be paid"), due))
+        facts.append((sentence("Due on"), date.fromisoformat(snapshot["due_on"])))
     return facts
 
 
-def _amount(snapshot: Snapshot) -> str:
-    return cast(str, snapshot["total"] if "total" in snapshot else snapshot["amount"])
+def _amount(snapshot: Snapshot) -> Amount:
+    amount = snapshot["total"] if "total" in snapshot else snapshot["amount"]
+    return Amount(Decimal(amount), snapshot["currency"])
 
 
-def _subject(snapshot: Snapshot) -> str:
-    amount = format_money(_amount(snapshot), snapshot["currency"])
-    return f"{snapshot['title']} {snapshot['number']}: {amount}"
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(("html",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _subject(snapshot: Snapshot, language: str) -> str:
+    said = sentence(
+        "%(title)s %(number)s: %(amount)s",
+        title=Sentence(snapshot["title"]),
+        number=snapshot["number"],
+        amount=_amount(snapshot),
     )
+    return said.said_in(language)
 
 
 @outbox.handler(INVOICE_DOCUMENT)

@@ -1,5 +1,5 @@
-"""Asking for money that is late (DOMAIN.md §8): reminders by a schedule, each once per invoice, until it is
-paid.
+"""Asking for money that is late (docs/api/credit-notes.md): reminders by a schedule, each once per invoice,
+until it is paid.
 
 The schedule is the setting DUNNING_DAYS: days after the due day, in India's time. Of steps that were missed
 only the latest is made up for. Where a way to pay was saved it is charged from the due day on. After the last
@@ -21,12 +21,12 @@ from app.domain.dunning import next_step, step_on
 from app.domain.invoicing import day
 from app.domain.numbering import ist_date
 from app.errors import Conflict, DomainError
-from app.formatting import format_money
 from app.ids import new_id
 from app.models import Account, Customer, DunningNotice, DunningPause, Invoice, Notification
 from app.models.customers import AccountStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus
 from app.permissions import Actor
+from app.sentences import Amount, Argument, Sentence, sentence
 from app.services import accounts, audit, inputs, intents, notifications, payment_methods
 from app.services.inputs import refusals
 
@@ -163,25 +163,45 @@ def _tell(invoice: Invoice, last: bool, at: datetime) -> Notification:
     assert invoice.due_on is not None
     late = (ist_date(at) - invoice.due_on).days
     home = current_settings().public_url.rstrip("/")
-    due = f"{format_money(invoice.amount_due, invoice.currency)} of invoice {invoice.number}"
-    when = f"was due on {day(invoice.due_on)}" if late > 0 else f"is due on {day(invoice.due_on)}"
-    text = f"{due} {when}. If you have paid in the last days, thank you: nothing is left to do."
-    if last:
-        text = f"{due} {when}. This is our last reminder; please pay now or tell us what is wrong."
+    title, text = _words(invoice, late > 0, last)
     return notifications.notify(
         invoice.customer,
         "payment_reminder",
-        title=f"Invoice {invoice.number} {when}",
+        title=title,
         text=text,
         about=invoice,
         at=at,
         tone="alert" if last else "warning" if late > 0 else "action",
         facts=[
-            ("Invoice", invoice.number or ""),
-            ("Due", format_money(invoice.amount_due, invoice.currency)),
-            ("The invoice as PDF", f"{home}/portal/invoices/{invoice.id}/pdf"),
+            (sentence("Invoice"), invoice.number or ""),
+            (sentence("To be paid"), Amount(invoice.amount_due, invoice.currency)),
+            (sentence("The invoice as PDF"), f"{home}/portal/invoices/{invoice.id}/pdf"),
         ],
         url=f"{home}/portal/invoices/{invoice.id}",
+    )
+
+
+def _words(invoice: Invoice, late: bool, last: bool) -> tuple[Sentence, Sentence]:
+    """Return title and text of a reminder."""
+    assert invoice.due_on is not None
+    number, on = invoice.number or "", invoice.due_on
+    of: dict[str, Argument] = {
+        "amount": Amount(invoice.amount_due, invoice.currency),
+        "number": number,
+        "day": on,
+    }
+    if late:
+        title = sentence("Invoice %(number)s was due on %(day)s", number=number, day=on)
+        due = sentence("%(amount)s of invoice %(number)s was due on %(day)s.", **of)
+    else:
+        title = sentence("Invoice %(number)s is due on %(day)s", number=number, day=on)
+        due = sentence("%(amount)s of invoice %(number)s is due on %(day)s.", **of)
+    if last:
+        return title, sentence(
+            "%(due)s This is our last reminder; please pay now or tell us what is wrong.", due=due
+        )
+    return title, sentence(
+        "%(due)s If you have paid in the last days, thank you: nothing is left to do.", due=due
     )
 
 

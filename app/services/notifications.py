@@ -18,9 +18,11 @@ from sqlalchemy.dialects.postgresql import insert
 from app.db import Base, db
 from app.errors import Invalid
 from app.ids import new_id
+from app.languages import current_language
 from app.models import Customer, Notification, NotificationPreference, NotificationRead, OutboxMessage, User
 from app.permissions import STAFF, Actor, Role, Verb, allows
-from app.services import audit, cache, mails, outbox
+from app.sentences import Sentence
+from app.services import audit, cache, mails, outbox, told
 
 EXPAND, MAIL = "notification", "notification.mail"
 NEWEST = 100
@@ -66,15 +68,11 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A notification as one person sees it."""
+    """A notification as one person sees it, said in the language of the page."""
 
     notification: Notification
     read: bool
-
-    @property
-    def about(self) -> str:
-        """What its kind is called: the sentence itself is kept in English."""
-        return KINDS[self.notification.kind].title
+    said: told.Told
 
 
 def kinds_for(who: Actor | Role) -> dict[str, Kind]:
@@ -95,45 +93,53 @@ def notify(
     customer: Customer | None,
     kind: str,
     *,
-    title: str,
-    text: str,
+    title: Sentence | str,
+    text: Sentence | str,
     about: Base,
     at: datetime,
     tone: str = "warning",
-    facts: Sequence[tuple[str, str]] = (),
+    facts: Sequence[told.Fact] = (),
     url: str | None = None,
 ) -> Notification:
     """Tell a customer and the staff, or without a customer those of the staff who decide, something about a
-    row; the mails are promised.
+    row; the mails are promised. Everybody reads it in the own language (`services.told`).
 
     Raises:
         AssertionError: there is no such kind or tone, or it is for others; a mistake of the program.
     """
     assert tone in TONES
     assert (customer is None) is (KINDS[kind].decides is not None)
-    told = Notification(
+    row = Notification(
         customer_id=None if customer is None else customer.id,
         kind=kind,
         tone=tone,
-        title=title,
-        text=text,
-        facts=[list(each) for each in facts],
+        **told.keep(title, text, facts),
         url=url,
         resource_type=type(about).__name__,
         resource_id=audit.identity(about),
         created_at=at,
     )
-    db.session.add(told)
+    db.session.add(row)
     db.session.flush()
-    outbox.promise(EXPAND, str(told.id), {"notification_id": str(told.id)})
+    outbox.promise(EXPAND, str(row.id), {"notification_id": str(row.id)})
     cache.changed([MARK] if customer is None else [MARK, f"{MARK}:{customer.id}"])
-    return told
+    return row
+
+
+def visible_to(user: Reader) -> ColumnElement[bool]:
+    """Return the condition of what a person sees: staff what customers were told and what they decide on, a
+    customer's person the customer's own; nobody the kinds that they turned off.
+    """
+    wanted = Notification.kind.not_in(_hidden_from(user))
+    if user.role in STAFF:
+        return Notification.kind.in_(kinds_for(user.role)) & wanted
+    return (Notification.customer_id == user.customer_id) & wanted
 
 
 def settle(about: Base, *, at: datetime, by: UUID | None = None) -> None:
     """Note that what staff were told of a row has been seen: by one person, or by all, once it is decided."""
     staff = User.role.in_(STAFF) if by is None else User.id == by
-    told = (
+    seen = (
         select(Notification.id, User.id, literal(at))
         .join(User, staff)
         .where(
@@ -143,22 +149,23 @@ def settle(about: Base, *, at: datetime, by: UUID | None = None) -> None:
         )
     )
     columns = ["notification_id", "user_id", "read_at"]
-    db.session.execute(insert(NotificationRead).from_select(columns, told).on_conflict_do_nothing())
+    db.session.execute(insert(NotificationRead).from_select(columns, seen).on_conflict_do_nothing())
     cache.changed([MARK])
 
 
 def unread(user: Reader) -> Select[int]:
     """Return the query for how many of the newest hundred notifications a person has not read."""
-    newest = select(Notification.id, _read_by(user).label("read")).where(_visible(user))
+    newest = select(Notification.id, _read_by(user).label("read")).where(visible_to(user))
     rows = newest.order_by(Notification.id.desc()).limit(NEWEST).subquery()
     return select(func.count()).select_from(rows).where(~rows.c.read)
 
 
 def listed(user: Reader, *, limit: int = 50) -> list[Listed]:
-    """Return what a person was told, the newest first."""
-    query = select(Notification, _read_by(user)).where(_visible(user))
+    """Return what a person was told, the newest first, in the language of the request."""
+    query = select(Notification, _read_by(user)).where(visible_to(user))
     rows = db.session.execute(query.order_by(Notification.id.desc()).limit(limit))
-    return [Listed(notification, read) for notification, read in rows]
+    language = current_language()
+    return [Listed(one, read, told.said_in(one, language)) for one, read in rows]
 
 
 def mark_read(user: Reader, ids: Iterable[UUID] | None, *, at: datetime) -> int:
@@ -166,7 +173,7 @@ def mark_read(user: Reader, ids: Iterable[UUID] | None, *, at: datetime) -> int:
 
     Ids of somebody else's notifications are left alone.
     """
-    chosen = select(Notification.id).where(_visible(user), ~_read_by(user))
+    chosen = select(Notification.id).where(visible_to(user), ~_read_by(user))
     if ids is not None:
         chosen = chosen.where(Notification.id.in_(list(ids)))
     rows = [
@@ -225,16 +232,6 @@ def _of(owner: Customer | User) -> ColumnElement[bool]:
     return NotificationPreference.user_id == owner.id
 
 
-def _visible(user: Reader) -> ColumnElement[bool]:
-    """Return what a person may see: staff what customers were told and what they decide on, a customer's
-    person the customer's own.
-    """
-    wanted = Notification.kind.not_in(_hidden_from(user))
-    if user.role in STAFF:
-        return Notification.kind.in_(kinds_for(user.role)) & wanted
-    return (Notification.customer_id == user.customer_id) & wanted
-
-
 def _hidden_from(user: Reader) -> Select[str]:
     """Return the query for the kinds that a person turned off in the product."""
     return select(NotificationPreference.kind).where(
@@ -249,28 +246,28 @@ def _read_by(user: Reader) -> ColumnElement[bool]:
     return read.exists()
 
 
-def _addresses(told: Notification) -> list[str]:
+def _addresses(row: Notification) -> list[str]:
     """Return who gets a notification by mail: the customer, and the staff who asked for the kind."""
     found = []
-    if told.customer is not None and preferences(told.customer)[told.kind]:
-        found.append(told.customer.email)
+    if row.customer is not None and preferences(row.customer)[row.kind]:
+        found.append(row.customer.email)
     wanted = select(NotificationPreference.user_id).where(
-        NotificationPreference.kind == told.kind, NotificationPreference.mail
+        NotificationPreference.kind == row.kind, NotificationPreference.mail
     )
-    roles = [role for role in sorted(STAFF) if told.kind in kinds_for(role)]
+    roles = [role for role in sorted(STAFF) if row.kind in kinds_for(role)]
     staff = select(User.email).where(User.role.in_(roles), User.active)
     return [*found, *db.session.scalars(staff.where(User.id.in_(wanted)).order_by(User.email))]
 
 
 @outbox.handler(EXPAND)
 def _promise_mails(message: OutboxMessage) -> None:
-    told = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
-    for address in _addresses(told):
-        payload: dict[str, Any] = {"notification_id": str(told.id), "to": address}
-        outbox.promise(MAIL, f"{told.id}:{address}", payload)
+    row = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
+    for address in _addresses(row):
+        payload: dict[str, Any] = {"notification_id": str(row.id), "to": address}
+        outbox.promise(MAIL, f"{row.id}:{address}", payload)
 
 
 @outbox.handler(MAIL)
 def _send(message: OutboxMessage) -> None:
-    told = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
-    mails.send(told, message.payload["to"], key=f"{MAIL}:{message.key}")
+    row = db.session.get_one(Notification, UUID(message.payload["notification_id"]))
+    mails.send(row, message.payload["to"], key=f"{MAIL}:{message.key}")

@@ -15,6 +15,7 @@ from app.db import db
 from app.errors import Forbidden, Invalid, NotFound
 from app.models import Account, ApiKey, Customer
 from app.permissions import Actor
+from app.sentences import Sentence, sentence
 from app.services import keys, notifications, own
 
 SCOPES = ("usage:read", "billing:read", "wallets:read", "payments:read")
@@ -60,7 +61,8 @@ def create(
     if not scopes or not set(scopes) <= set(SCOPES):
         raise Invalid.at("/scopes", "Choose what the key may read.")
     key, secret = keys.create(name, scopes=scopes, account=account, actor=actor, at=at)
-    _tell(key, "was made", actor=actor, at=at)
+    title = sentence("%(account)s: the API key %(key)s was made", **_names(key))
+    _tell(key, title, actor=actor, at=at)
     return key, secret
 
 
@@ -72,7 +74,8 @@ def rotate(customer_id: UUID, key_id: UUID, *, actor: Actor, at: datetime) -> tu
         Conflict: it has ended, or was rotated a moment ago.
     """
     key, secret = keys.rotate(_to_change(customer_id, key_id), actor=actor, at=at)
-    _tell(key, "has a new secret", actor=actor, at=at)
+    title = sentence("%(account)s: the API key %(key)s has a new secret", **_names(key))
+    _tell(key, title, actor=actor, at=at)
     return key, secret
 
 
@@ -85,7 +88,8 @@ def revoke(customer_id: UUID, key_id: UUID, *, actor: Actor, at: datetime) -> Ap
     key = _to_change(customer_id, key_id)
     if key.revoked_at is None:
         keys.revoke(key, actor=actor, at=at)
-        _tell(key, "was revoked", actor=actor, at=at)
+        title = sentence("%(account)s: the API key %(key)s was revoked", **_names(key))
+        _tell(key, title, actor=actor, at=at)
     return key
 
 
@@ -96,15 +100,20 @@ def _to_change(customer_id: UUID, key_id: UUID) -> ApiKey:
     return key
 
 
-def _tell(key: ApiKey, what: str, *, actor: Actor, at: datetime) -> None:
+def _names(key: ApiKey) -> dict[str, str]:
+    assert key.account is not None
+    return {"account": key.account.name, "key": key.name}
+
+
+def _tell(key: ApiKey, title: Sentence, *, actor: Actor, at: datetime) -> None:
     assert key.account is not None
     notifications.notify(
         db.session.get_one(Customer, key.account.customer_id),
         "security",
-        title=f"{key.account.name}: the API key {key.name} {what}",
-        text="If nobody of yours did this, revoke the key and tell us.",
+        title=title,
+        text=sentence("If nobody of yours did this, revoke the key and tell us."),
         about=key,
         at=at,
         tone="action",
-        facts=[("By", actor.label)],
+        facts=[(sentence("By"), actor.label)],
     )

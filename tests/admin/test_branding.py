@@ -11,7 +11,7 @@ from app import clock
 from app.db import db
 from app.models import AuditRecord, Branding, BrandLogo
 from app.permissions import Role
-from app.services import branding, documents, mails, taxes
+from app.services import branding, documents, mail_pages, taxes
 from app.services.parties import seller_json
 from tests import factories
 from tests.admin.conftest import Desk, Person
@@ -109,8 +109,7 @@ def test_mails_bear_name_colour_and_where_to_ask(desk: Person, app: Flask) -> No
         "action": "Show",
         "choices": "https://x.example",
     }
-    for form in mails.FORMS:
-        text = mails._environment().get_template(f"notification.{form}").render(context)
+    for text in mail_pages.render("notification", "en", context):
         assert "Asha Messaging" in text
         assert "help@asha.example.in" in text
 

@@ -266,9 +266,9 @@ def test_the_customer_is_told_once_at_80_and_once_at_100_percent(session: Sessio
     for quantity in (79, 1, 10, 10, 100):
         add_usage(subscription.account, metric, quantity)
         meter()
-    query = select(Notification.title, Notification.facts).where(Notification.kind == "spending_cap")
+    query = select(Notification).where(Notification.kind == "spending_cap").order_by(Notification.id)
     name = subscription.account.name
-    assert session.execute(query.order_by(Notification.id)).all() == [
+    assert [(told.title, told.facts) for told in session.scalars(query)] == [
         (f"{name}: the cap of the day is nearly reached", [["Spent", "₹80.00"], ["Cap", "₹100.00"]]),
         (f"{name}: the cap of the day is reached", [["Spent", "₹100.00"], ["Cap", "₹100.00"]]),
     ]
