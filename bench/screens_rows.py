@@ -66,6 +66,8 @@ FEW = {
     *("letters_of_undertaking", "branding", "brand_logos", "event_archives", "event_corrections"),
     *("event_keys", "usage_events", "usage_rollups", "usage_deltas", "used_nonces"),
 }
+# What a copy adds to the number of a document, which ends in its place in the series.
+PLACE = "lpad(copy.n::text, 7, '0')"
 # Words to which a copy adds its number, and texts that hold the id of another row.
 NAMED = {("customers", "name"), ("accounts", "name"), ("customers", "email"), ("invoices", "number")}
 REFERRING = frozenset({"resource_id", "reference_id"})
@@ -145,6 +147,8 @@ def _value(table: Table, column: Column[Any], copies: Mapping[str, int]) -> str:
     if isinstance(column.type, LargeBinary) and _tells_apart(table, column, copies):
         return f"int4send(copy.n) || {own}"
     if _is_text(column) and ((table.name, column.name) in NAMED or _tells_apart(table, column, copies)):
+        if column.name == "number":
+            return f"{own} || CASE WHEN {own} ~ '/[0-9]+$' THEN {PLACE} ELSE '-' || copy.n END"
         return f"{own} || CASE WHEN {own} ~ '@' THEN copy.n::text ELSE '-' || copy.n END"
     if isinstance(column.type, Integer) and (column.identity or column.unique or _is_key(table, column)):
         return f'{own} + copy.n::bigint * (SELECT max("{column.name}") FROM {table.name})'

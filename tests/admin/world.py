@@ -53,7 +53,8 @@ from app.models.billing_runs import ItemStatus, RunStatus
 from app.models.invoices import InvoiceKind, InvoiceStatus, LineKind
 from app.models.payments import PaymentStatus
 from app.permissions import Role
-from app.services import audit, audit_chain, keys, users, wallets
+from app.services import audit, audit_chain, keys, snapshots, taxes, users, wallets
+from app.services.price_book import PriceBook
 from tests import factories
 
 OCTOBER = datetime(2026, 9, 30, 18, 30, tzinfo=UTC)
@@ -102,7 +103,7 @@ def make_world(number: int = 1) -> World:
         unit_price=Decimal("0.25"),
         amount=Decimal(1000),
         tax_rate=Decimal(18),
-        taxes=[],
+        taxes=invoice.taxes,
         period_start=OCTOBER,
         period_end=NOVEMBER,
         subscription=subscription,
@@ -251,6 +252,7 @@ def make_invoice(account: Account, number: int, **values: Any) -> Invoice:
 
 def issue(invoice: Invoice, number: int) -> None:
     """Give a draft its number and its snapshot; from now on the database keeps it as it is."""
+    db.session.refresh(invoice)
     invoice.number = f"BLR/26-27/{number:05d}"
     invoice.status, invoice.issued_at, invoice.issued_on, invoice.due_on = (
         InvoiceStatus.issued,
@@ -258,17 +260,9 @@ def issue(invoice: Invoice, number: int) -> None:
         date(2026, 11, 1),
         date(2026, 11, 16),
     )
-    invoice.snapshot = {
-        "number": invoice.number,
-        "title": "Tax Invoice",
-        "currency": invoice.currency,
-        "issued_on": "2026-11-01",
-        "due_on": "2026-11-16",
-        "total": str(invoice.total),
-        "amount_due": str(invoice.total),
-        "buyer": {"name": "Kaveri Foods"},
-        "seller": {"name": "OTPless"},
-    }
+    with db.session.no_autoflush:
+        seller = taxes.seller_of(invoice.registration)
+        invoice.snapshot = snapshots.of(invoice, invoice.account, seller, PriceBook())
     invoice.snapshot_sha256 = b"\x01" * 32
     db.session.flush()
 
