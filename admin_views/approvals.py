@@ -97,6 +97,7 @@ class ApprovalScreen(ModelScreen):
             icon="check",
             bulk=False,
             when=can_decide,
+            needs_recent_sign_in=True,
             explain=effect,
         ),
         Operation(

@@ -64,7 +64,7 @@ def read_approval(approval_id: UUID) -> Response:
 
 
 @blueprint.post("/approvals/<uuid:approval_id>/approve")
-@guard("approvals", "write")
+@guard("approvals", "write", needs_recent_sign_in=True)
 @idempotent
 @endpoint("Approve a movement of money", answers="approval")
 def approve(approval_id: UUID) -> Response:

@@ -1,8 +1,10 @@
-"""Refunds, API keys and roles ask for a fresh sign-in: who has to, how it is done, and who is not asked."""
+"""Refunds, approvals, API keys and roles ask for a fresh sign-in: who has to, how it is done, and who is not
+asked.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import time_machine
@@ -12,9 +14,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey, AuditRecord, User
-from app.permissions import Role
+from app.permissions import Actor, Role
+from app.services import approvals
 from tests.auth.people import csrf_token, make_user, sign_in
 from tests.auth.providing import ProviderProcess, Traveller
+from tests.factories import make_wallet
 
 ANANYA = "ananya@otpless.example"
 STAFF = {"sub": "auth0|ananya", "amr": ["mfa"]}
@@ -23,6 +27,7 @@ NEW_KEY = "/admin/api-keys/operation/make/"
 LATER = timedelta(minutes=10, seconds=1)
 SCREENS = {
     "api-keys": {"make", "rotate", "revoke"},
+    "approvals": {"approve"},
     "invoices": {"credit", "void"},
     "payments": {"refund"},
     "users": {"create_view", "change_role", "end_sessions", "block", "let_in", "forget_identity"},
@@ -35,6 +40,7 @@ ADDRESSES = {
     "POST /api/v1/admin/users",
     "PATCH /api/v1/admin/users/<uuid:user_id>",
     "POST /api/v1/admin/users/<uuid:user_id>/end-sessions",
+    "POST /api/v1/approvals/<uuid:approval_id>/approve",
     "POST /api/v1/invoices/<uuid:invoice_id>/credit-notes",
     "POST /api/v1/invoices/<uuid:invoice_id>/void",
     "POST /api/v1/payments/<uuid:payment_id>/refunds",
@@ -130,6 +136,24 @@ def test_the_api_refuses_a_session_that_is_not_fresh(
     assert (answer.status_code, answer.json["error"]["code"]) == (403, "step_up_required")
     assert keys(session) == 0
     assert client.get(KEYS).status_code == 200
+
+
+def test_an_approval_asks_the_second_person_too(
+    client: FlaskClient, clock: time_machine.Traveller, session: Session
+) -> None:
+    wallet, meera = make_wallet("60000"), make_user(Role.finance_admin, name="Meera Iyer")
+    asker = Actor(kind="user", id=str(meera.id), label=meera.name, role=Role.finance_admin)
+    asked = approvals.ask("refund", wallet, "50001", at=datetime.now(UTC), actor=asker, reason="Asked for")
+    session.flush()
+    sign_in(client, make_user(Role.super_admin))
+    clock.shift(LATER)
+    token = csrf_token(client)
+    path = f"/admin/approvals/operation/approve/?id={asked.id}"
+    answer = client.post(path, data={"csrf_token": token})
+    assert (answer.status_code, answer.location) == (303, f"/sign-in/again?next={quote(path, safe='/?')}")
+    refused = client.post(f"/api/v1/approvals/{asked.id}/approve", headers={"X-CSRFToken": token})
+    assert (refused.status_code, refused.json["error"]["code"]) == (403, "step_up_required")
+    assert (asked.status, wallet.balance) == ("requested", 60_000)
 
 
 def test_the_time_of_signing_in_again_does_not_lengthen_the_day(
