@@ -57,7 +57,6 @@ def save(user_id: UUID, form: MultiDict[str, str], *, actor: Actor) -> User:
 
     def change() -> User:
         user = db.session.get_one(User, user_id)
-        preferences.change(user, own_values(form), actor=actor)
         wanted = {
             one.kind: {
                 channel: one.kind in form.getlist(channel)
@@ -66,7 +65,7 @@ def save(user_id: UUID, form: MultiDict[str, str], *, actor: Actor) -> User:
             }
             for one in preferences.choices(user)
         }
-        preferences.choose(user, wanted, actor=actor)
+        preferences.change(user, own_values(form), wanted, actor=actor)
         db.session.flush()
         return user
 

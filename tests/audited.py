@@ -9,7 +9,7 @@ each with its record. An operation that is not listed fails (`tests/test_audited
 from dataclasses import dataclass
 
 APPROVAL = "approval.requested"
-PREFERENCES = "+ user.preferences_changed user.notifications_changed"
+PREFERENCES = "user.preferences_changed"
 
 RECORDED = {
     # The API

@@ -53,16 +53,15 @@ def read_me() -> Response:
 @guard("profile", "write")
 @endpoint("Change one's own preferences", body=Preferences, answers="person")
 def change_me(body: Preferences) -> Response:
-    """All of it or nothing. What must reach people, such as failed payments, cannot be turned off. Mails of a
-    customer go to the customer's address: all its people share that choice.
+    """All of it or nothing, and one audit record. What must reach people, such as failed payments, cannot be
+    turned off. Mails of a customer go to the customer's address: all its people share that choice.
     """
     values = given(body)
     channels = {kind: given(wanted) for kind, wanted in values.pop("notifications", {}).items()}
 
     def change() -> dict[str, Any]:
         user, actor = _me(), current_actor()
-        preferences.change(user, values, actor=actor)
-        preferences.choose(user, channels, actor=actor)
+        preferences.change(user, values, channels, actor=actor)
         db.session.flush()
         return _person(user)
 

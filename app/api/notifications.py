@@ -39,13 +39,15 @@ class Reading(Body):
 @endpoint("List notifications", query=NotificationQuery, answers="notification", many=True)
 def list_notifications(query: NotificationQuery) -> Response:
     """The newest first: of all customers and what waits for their decision for staff, of the own for
-    customers; a key bound to an account sees those about the account's wallets."""
+    customers, without the kinds that the person turned off in the product; a key bound to an account sees
+    those about the account's wallets."""
     chosen, actor = select(Notification), current_actor()
-    chosen = chosen.where(Notification.kind.in_(notifications.kinds_for(actor)))
+    if _is_person(actor):
+        chosen = chosen.where(notifications.visible_to(current_user))
+    else:
+        chosen = chosen.where(Notification.kind.in_(notifications.kinds_for(actor)))
     if query.kind:
         chosen = chosen.where(Notification.kind == query.kind)
-    if actor.customer_id is not None:
-        chosen = chosen.where(Notification.customer_id == UUID(actor.customer_id))
     if actor.account_id is not None:
         own = select(cast(Wallet.id, String)).where(Wallet.account_id == UUID(actor.account_id))
         chosen = chosen.where(Notification.resource_type == "Wallet", Notification.resource_id.in_(own))

@@ -44,17 +44,25 @@ class Choice:
     mail_fixed: bool
 
 
-def change(user: User, values: Mapping[str, Any], *, actor: Actor) -> User:
-    """Change what `values` names of a person's own `name`, `language`, `timezone` and `theme`. None as
-    language follows the browser; what others set, such as role and address, cannot be changed here.
+Wanted = Mapping[str, Mapping[str, bool]]
+
+
+def change(user: User, values: Mapping[str, Any], wanted: Wanted | None = None, *, actor: Actor) -> User:
+    """Change what `values` names of a person's own `name`, `language`, `timezone` and `theme`, and for each
+    kind of notification in `wanted` whether it is told `in_product` and by `mail`; what is left out stays.
+    None as language follows the browser; what others set, such as role and address, cannot be changed here.
+    All of it leaves one audit record.
 
     Raises:
-        Invalid: with every value that cannot be used; the person is then as before.
+        Invalid: with every value that cannot be used, or because there is no such kind, it is not for this
+            person, or it cannot be turned off.
     """
     found = inputs.read(values, READERS)
     for name, value in found.items():
         setattr(user, COLUMNS.get(name, name), None if value is None else str(value))
     before, after = audit.changes(user)
+    off, on = _choose(user, wanted or {})
+    before, after = {**before, **off}, {**after, **on}
     if after:
         summary = f"{user.name} changed the own preferences"
         audit.record(actor, "user.preferences_changed", user, summary=summary, before=before, after=after)
@@ -73,16 +81,11 @@ def choices(user: User) -> list[Choice]:
     ]
 
 
-def choose(user: User, wanted: Mapping[str, Mapping[str, bool]], *, actor: Actor) -> list[Choice]:
-    """Set for each kind in `wanted` whether it is told `in_product` and by `mail`; what is left out stays.
-    Return what holds then.
-
-    Raises:
-        Invalid: there is no such kind, it is not for this person, or it cannot be turned off.
-    """
+def _choose(user: User, wanted: Wanted) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Set what notifications come, and how; return what was changed, as it was and as it is now."""
     held = {one.kind: one for one in choices(user)}
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
+    before: dict[str, bool] = {}
+    after: dict[str, bool] = {}
     for kind, channels in wanted.items():
         if kind not in held:
             known = ", ".join(held)
@@ -96,10 +99,7 @@ def choose(user: User, wanted: Mapping[str, Mapping[str, bool]], *, actor: Actor
             before[f"{kind} {channel}"], after[f"{kind} {channel}"] = not on, on
             owner = _mail_owner(user) if channel == "mail" else user
             notifications.prefer(owner, kind, **{channel: on})
-    if after:
-        summary = f"{user.name} changed what notifications come"
-        audit.record(actor, "user.notifications_changed", user, summary=summary, before=before, after=after)
-    return choices(user)
+    return before, after
 
 
 def _mail_owner(user: User) -> Customer | User:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import clock
-from app.models import User
+from app.models import AuditRecord, User
 from app.permissions import Role
 from app.services import keys
 from tests.auth.people import csrf_token, make_user, sign_in
@@ -58,6 +58,17 @@ def test_one_reads_and_changes_ones_own_preferences(client: FlaskClient, asha: U
         "auto_top_up": (True, True),
         "security": (True, True),
     }
+
+
+def test_a_change_of_everything_leaves_one_record(client: FlaskClient, session: Session, asha: User) -> None:
+    body = {"theme": "dark", "notifications": {"low_balance": {"mail": False}}}
+    assert patch(client, body)[0] == 200
+    chosen = AuditRecord.action.like("user.%changed"), AuditRecord.resource_id == str(asha.id)
+    (record,) = session.scalars(select(AuditRecord).where(*chosen))
+    assert (record.action, record.after) == (
+        "user.preferences_changed",
+        {"theme": "dark", "low_balance mail": False},
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from app import clock
 from app.models import Account, Wallet
-from app.services import keys, wallets
+from app.permissions import Role
+from app.services import keys, notifications, preferences, wallets
+from tests.auth.people import make_user, sign_in
 from tests.factories import ACTOR, make_account, make_wallet
 from tests.services.metered import NOON
 
@@ -46,6 +48,27 @@ def test_what_a_customer_was_told_is_listed(client: FlaskClient, wallet: Wallet)
         "about": {"type": "Wallet", "id": str(wallet.id)},
     }
     assert call(client, "GET", "/notifications?kind=spending_cap")[1]["data"] == []
+
+
+def kinds_listed(client: FlaskClient) -> list[str]:
+    return [told["attributes"]["kind"] for told in client.get("/api/v1/notifications").get_json()["data"]]
+
+
+@pytest.mark.parametrize("role", [Role.customer, Role.support])
+def test_a_kind_that_a_person_turned_off_is_not_told_to_them(
+    client: FlaskClient, wallet: Wallet, role: Role
+) -> None:
+    customer = wallet.account.customer
+    notifications.notify(customer, "spending_cap", title="Cap", text="Reached.", about=wallet, at=NOON)
+    owner = customer if role is Role.customer else None
+    user = make_user(role, customer=owner)
+    sign_in(client, user)
+    assert kinds_listed(client) == ["spending_cap", "low_balance"]
+    preferences.change(user, {}, {"low_balance": {"in_product": False}}, actor=ACTOR)
+    assert kinds_listed(client) == ["spending_cap"]
+    assert [one.notification.kind for one in notifications.listed(user)] == ["spending_cap"]
+    keyed = client.application.test_client()
+    assert len(call(keyed, "GET", "/notifications")[1]["data"]) == 2
 
 
 def test_a_key_of_an_account_sees_what_is_about_its_wallets(client: FlaskClient, wallet: Wallet) -> None:

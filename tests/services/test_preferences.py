@@ -46,6 +46,16 @@ def test_a_change_is_stored_and_leaves_one_record(session: Session, asha: User) 
     assert len(trail(session, "user.preferences_changed")) == 1
 
 
+def test_values_and_notifications_changed_together_leave_one_record(session: Session, asha: User) -> None:
+    preferences.change(asha, {"theme": "dark"}, {"spending_cap": {"in_product": False}}, actor=ACTOR)
+    (record,) = trail(session, "user.preferences_changed")
+    assert (record.summary, record.before, record.after) == (
+        "Asha Rao changed the own preferences",
+        {"theme": None, "spending_cap in_product": True},
+        {"theme": "dark", "spending_cap in_product": False},
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -74,14 +84,14 @@ def test_a_person_turns_off_a_kind_and_a_colleague_still_sees_it(
     session: Session, customer: Customer, asha: User
 ) -> None:
     ravi = make_user(Role.customer, email="ravi@lotus.example", customer=customer, name="Ravi")
-    preferences.choose(asha, {"low_balance": {"in_product": False}}, actor=ACTOR)
+    preferences.change(asha, {}, {"low_balance": {"in_product": False}}, actor=ACTOR)
     for kind in ("low_balance", "spending_cap"):
         notifications.notify(customer, kind, title=kind, text="Text", about=customer, at=AT)
     assert [one.notification.kind for one in notifications.listed(asha)] == ["spending_cap"]
     assert [one.notification.kind for one in notifications.listed(ravi)] == ["spending_cap", "low_balance"]
     assert session.scalar(notifications.unread(asha)) == 1
     assert session.scalar(notifications.unread(ravi)) == 2
-    (record,) = trail(session, "user.notifications_changed")
+    (record,) = trail(session, "user.preferences_changed")
     assert (record.before, record.after) == (
         {"low_balance in_product": True},
         {"low_balance in_product": False},
@@ -90,7 +100,7 @@ def test_a_person_turns_off_a_kind_and_a_colleague_still_sees_it(
 
 def test_the_mails_of_a_customer_are_one_choice_of_all_its_people(customer: Customer, asha: User) -> None:
     ravi = make_user(Role.customer, email="ravi@lotus.example", customer=customer, name="Ravi")
-    preferences.choose(asha, {"low_balance": {"mail": False}}, actor=ACTOR)
+    preferences.change(asha, {}, {"low_balance": {"mail": False}}, actor=ACTOR)
     assert notifications.preferences(customer)["low_balance"] is False
     held = {one.kind: one for one in preferences.choices(ravi)}
     assert (held["low_balance"].mail, held["low_balance"].in_product) == (False, True)
@@ -102,7 +112,7 @@ def test_failed_payments_and_security_reach_every_customer(
     session: Session, asha: User, kind: str, channel: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        preferences.choose(asha, {kind: {channel: False}}, actor=ACTOR)
+        preferences.change(asha, {}, {kind: {channel: False}}, actor=ACTOR)
     assert [(field.pointer, field.code) for field in refused.value.fields] == [
         (f"/notifications/{kind}/{channel}", "always_on")
     ]
@@ -110,14 +120,13 @@ def test_failed_payments_and_security_reach_every_customer(
     assert (held[kind].in_product, held[kind].mail) == (True, True)
     with pytest.raises(Invalid):
         notifications.prefer(asha.customer if channel == "mail" else asha, kind, **{channel: False})
-    assert trail(session, "user.notifications_changed") == []
+    assert trail(session, "user.preferences_changed") == []
 
 
 def test_staff_choose_their_mails_and_cannot_hide_what_is_always_told(rohit: User) -> None:
-    chosen = preferences.choose(
-        rohit, {"security": {"mail": True}, "low_balance": {"mail": True}}, actor=ACTOR
-    )
-    assert {one.kind: (one.in_product, one.mail) for one in chosen} == {
+    wanted = {"security": {"mail": True}, "low_balance": {"mail": True}}
+    preferences.change(rohit, {}, wanted, actor=ACTOR)
+    assert {one.kind: (one.in_product, one.mail) for one in preferences.choices(rohit)} == {
         "low_balance": (True, True),
         "spending_cap": (True, False),
         "payment_reminder": (True, False),
@@ -125,11 +134,11 @@ def test_staff_choose_their_mails_and_cannot_hide_what_is_always_told(rohit: Use
         "security": (True, True),
     }
     with pytest.raises(Invalid):
-        preferences.choose(rohit, {"security": {"in_product": False}}, actor=ACTOR)
+        preferences.change(rohit, {}, {"security": {"in_product": False}}, actor=ACTOR)
 
 
 def test_an_unknown_kind_is_refused(asha: User) -> None:
     for kind in ("weather", "approval"):
         with pytest.raises(Invalid) as refused:
-            preferences.choose(asha, {kind: {"mail": True}}, actor=ACTOR)
+            preferences.change(asha, {}, {kind: {"mail": True}}, actor=ACTOR)
         assert refused.value.fields[0].pointer == f"/notifications/{kind}"
