@@ -132,9 +132,10 @@ def _wanted() -> str:
 
 
 def _allowed(wanted: str) -> str:
-    """Return the wanted page unless it lies in the other half of the house."""
-    other = PORTAL if current_user.is_staff else BACK_OFFICE
-    return "" if wanted in {"/", SIGN_IN} or wanted.startswith(other.rstrip("/")) else wanted
+    """Return the wanted page unless a customer may not open it; staff are led on from a page of the portal to
+    the same in the back office."""
+    is_closed = not current_user.is_staff and wanted.startswith(BACK_OFFICE.rstrip("/"))
+    return "" if is_closed or wanted in {"/", SIGN_IN, PORTAL} else wanted
 
 
 def _uuid(text: str) -> UUID:

@@ -1,16 +1,18 @@
-"""The gate of the portal: only customers pass, and each page gets nothing but the customer's own id to ask
-with.
+"""The gate of the portal: only customers pass, staff are led to the same in the back office, and each page
+gets nothing but the customer's own id to ask with.
 """
 
 from datetime import date
 from uuid import UUID
 
-from flask import Blueprint
+from flask import Blueprint, request
 from flask_login import current_user
+from werkzeug.wrappers import Response
 
 from app import clock
 from app.domain.periods import local_date
 from app.errors import Forbidden, Unauthorized
+from app.portal.staff import PLACES, lead_on
 from app.services import attention, own
 
 blueprint = Blueprint("portal", __name__, url_prefix="/portal")
@@ -27,17 +29,20 @@ NAVIGATION = (
 
 
 @blueprint.before_request
-def require_customer() -> None:
-    """Let customers pass.
+def require_customer() -> Response | None:
+    """Let customers pass, and lead staff who follow a link to what the back office shows of it.
 
     Raises:
         Unauthorized: nobody is signed in.
-        Forbidden: a member of staff, whose place is the back office.
+        Forbidden: a member of staff who sends a form, or whose role may not see it in the back office either.
     """
     if not current_user.is_authenticated:
         raise Unauthorized("Sign in to continue.")
-    if current_user.customer_id is None:
-        raise Forbidden("The portal is for customers. Staff find the same figures in the back office.")
+    if current_user.customer_id is not None:
+        return None
+    if request.method == "GET" and request.endpoint in PLACES:
+        return lead_on(request.endpoint, request.view_args or {}, current_user.role)
+    raise Forbidden("The portal is for customers. Staff find the same figures in the back office.")
 
 
 @blueprint.context_processor

@@ -19,9 +19,8 @@ from app.domain.periods import local_date
 from app.models import Payment
 from app.models.invoices import InvoiceStatus
 from app.models.payments import PaymentStatus
-from app.permissions import Role
 from app.services import grants, own, wallets
-from tests.auth.people import csrf_token, make_user, sign_in
+from tests.auth.people import csrf_token
 from tests.factories import ACTOR
 from tests.portal.world import ZONE, World, make_world
 
@@ -56,12 +55,6 @@ def test_a_stranger_is_asked_to_sign_in(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 302
     assert answer.location.startswith("/sign-in?next=/portal/")
-
-
-@pytest.mark.parametrize("role", [Role.super_admin, Role.finance_admin, Role.support])
-def test_staff_have_no_portal(client: FlaskClient, role: Role) -> None:
-    sign_in(client, make_user(role))
-    assert client.get("/portal/").status_code == 403
 
 
 def test_the_dashboard_tells_balance_debts_usage_and_alerts(client: FlaskClient, world: World) -> None:

@@ -182,36 +182,37 @@ POST    /rq/requeue/<queue_name>                                                
 
 # The portal: customers only. `own` is found, somebody else's is not (404), nor is what is not there.
 PORTAL = """
-GET     /portal/
-GET     /portal/invoices
-GET     /portal/invoices/<invoice_id>
-GET     /portal/invoices/<invoice_id>/lines/<n>
-GET     /portal/invoices/<invoice_id>/pay
-POST    /portal/invoices/<invoice_id>/pay
-GET     /portal/invoices/<invoice_id>/pdf
-GET     /portal/keys
-POST    /portal/keys/<key_id>/revoke
-POST    /portal/keys/<key_id>/rotate
-GET     /portal/keys/new
-POST    /portal/keys/new
-GET     /portal/notifications
-POST    /portal/notifications/read
-GET     /portal/payments/<payment_id>
-GET     /portal/preferences
-POST    /portal/preferences
-GET     /portal/profile
-POST    /portal/profile
-GET     /portal/statement
-GET     /portal/usage
-GET     /portal/vouchers
-GET     /portal/vouchers/<voucher_id>/pdf
-GET     /portal/wallets
-GET     /portal/wallets/<wallet_id>
-GET     /portal/wallets/<wallet_id>/limits
-POST    /portal/wallets/<wallet_id>/limits
-GET     /portal/wallets/<wallet_id>/statement
-GET     /portal/wallets/<wallet_id>/top-up
-POST    /portal/wallets/<wallet_id>/top-up
+method  address                                            staff  where they find it
+GET     /portal/                                           SFA    /admin/
+GET     /portal/invoices                                   SFA    /admin/invoices/
+GET     /portal/invoices/<invoice_id>                      SFA    /admin/invoices/details/
+GET     /portal/invoices/<invoice_id>/lines/<n>            SFA    /admin/invoices/details/
+GET     /portal/invoices/<invoice_id>/pay                  SFA    /admin/invoices/details/
+POST    /portal/invoices/<invoice_id>/pay                  -
+GET     /portal/invoices/<invoice_id>/pdf                  SFA    /admin/invoices/details/
+GET     /portal/keys                                       A      /admin/api-keys/
+POST    /portal/keys/<key_id>/revoke                       -
+POST    /portal/keys/<key_id>/rotate                       -
+GET     /portal/keys/new                                   A      /admin/api-keys/
+POST    /portal/keys/new                                   -
+GET     /portal/notifications                              SFA    /admin/inbox/
+POST    /portal/notifications/read                         -
+GET     /portal/payments/<payment_id>                      SFA    /admin/payments/details/
+GET     /portal/preferences                                SFA    /admin/preferences/
+POST    /portal/preferences                                -
+GET     /portal/profile                                    SFA    /admin/customers/
+POST    /portal/profile                                    -
+GET     /portal/statement                                  SFA    /admin/exports/
+GET     /portal/usage                                      SFA    /admin/usage-events/
+GET     /portal/vouchers                                   SFA    /admin/vouchers/
+GET     /portal/vouchers/<voucher_id>/pdf                  SFA    /admin/vouchers/details/
+GET     /portal/wallets                                    SFA    /admin/wallets/
+GET     /portal/wallets/<wallet_id>                        SFA    /admin/wallets/details/
+GET     /portal/wallets/<wallet_id>/limits                 SFA    /admin/wallets/details/
+POST    /portal/wallets/<wallet_id>/limits                 -
+GET     /portal/wallets/<wallet_id>/statement              SFA    /admin/wallets/details/
+GET     /portal/wallets/<wallet_id>/top-up                 SFA    /admin/wallets/details/
+POST    /portal/wallets/<wallet_id>/top-up                 -
 """
 
 # The API below /api/v1. `person`, a customer's: `own` rows, or not at all. A key needs the scope (`all` has
