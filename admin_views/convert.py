@@ -29,6 +29,7 @@ from app.domain.errors import RuleBroken
 from app.domain.places import STATES
 from app.domain.pricing.models import price_models
 from app.gateways.payments import payment_gateways
+from app.languages import LANGUAGES
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 LONG_TEXTS = {"notes", "description", "address", "bank_details", "message", "reason"}
@@ -153,6 +154,12 @@ def _timezone_field(column: Column[Any], common: dict[str, Any]) -> Field:
     return _choice_field(column, common, [(zone, zone.replace("_", " ")) for zone in zones])
 
 
+def _language_field(column: Column[Any], common: dict[str, Any]) -> Field:
+    common["filters"] = [lambda value: value or None]
+    choices = [("", "As the browser asks"), *LANGUAGES.items()]
+    return SelectField(choices=[SelectChoice(value, label) for value, label in choices], **common)
+
+
 def _gstin_field(column: Column[Any], common: dict[str, Any]) -> Field:
     common["filters"] = [_stripped_or_none, lambda text: text.upper() if text else text]
     common["validators"].append(_valid_gstin)
@@ -186,6 +193,7 @@ _FORMATS: Mapping[str, Callable[[Column[Any], dict[str, Any]], Field]] = {
     "country": _country_field,
     "currency": _currency_field,
     "timezone": _timezone_field,
+    "language": _language_field,
     "gstin": _gstin_field,
     "state_code": _state_field,
 }

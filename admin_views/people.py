@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_login import current_user
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import ColumnElement, case
 from wtforms import SelectField
 from wtforms.fields.choices import SelectChoice
@@ -15,18 +15,19 @@ from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.registry import screen
 from admin_views.saving import Writes
+from app.languages import LANGUAGES
 from app.models import Customer, User
 from app.models.users import PEOPLE
 from app.permissions import Actor, Role
-from app.services import user_changes, users
-from app.templating import words
+from app.services import invitations, user_changes, users
+from app.templating import instant, words
 
 ROLES = [SelectChoice(role.value, words(role.value)) for role in PEOPLE]
 
 
 def make_user(values: dict[str, Any], *, actor: Actor) -> User:
-    """Invite a person by the form's values."""
-    return users.create(
+    """Add a person by the form's values; a mail invites them."""
+    user = users.create(
         values["email"],
         role=values["role"],
         actor=actor,
@@ -35,6 +36,8 @@ def make_user(values: dict[str, Any], *, actor: Actor) -> User:
         timezone=values["timezone"],
         locale=values["locale"],
     )
+    invitations.promise(user, actor=actor)
+    return user
 
 
 def change_role(user: User, *, role: str, customer: Customer | None, at: datetime, actor: Actor) -> str:
@@ -55,6 +58,23 @@ def state_cell(user: Any) -> Markup:
     return formatters.status("invited" if user.last_sign_in_at is None else "active")
 
 
+def language_cell(user: Any) -> Markup:
+    """Return the language of a person by its own name."""
+    return escape(LANGUAGES.get(user.locale, "As the browser asks"))
+
+
+def invitation_cell(user: Any) -> Markup:
+    """Return how the mail stands that invited a person."""
+    mail = invitations.find(user)
+    if mail is None:
+        return escape("No mail was sent")
+    if mail.sent_at is not None:
+        return Markup("Mailed {}").format(instant(mail.sent_at))
+    if mail.error:
+        return Markup("Not mailed yet, it is tried again: {}").format(mail.error)
+    return Markup("On its way since {}").format(instant(mail.promised_at))
+
+
 def is_another(user: User) -> bool:
     """Tell whether it is not the person who is looking."""
     return bool(current_user.id != user.id)
@@ -71,12 +91,12 @@ class UserScreen(ModelScreen):
 
     column_list = ("name", "email", "role", "customer", "state", "last_sign_in_at")
     computed = {"state": state}
-    formats = {"state": state_cell}
+    formats = {"state": state_cell, "locale": language_cell, "invitation": invitation_cell}
     filters = ("role", "active", "customer")
     inline = ("name",)
     intro = (
-        "Somebody invited signs in with the address that you write here. Where the identity provider keeps "
-        "the roles, its word replaces the one here at each sign-in."
+        "Somebody added gets a mail that says so, and signs in with the address that you write here. Where "
+        "the identity provider keeps the roles, its word replaces the one here at each sign-in."
     )
     empty = "Invite the people of the desk, and those of your customers who look after their bills."
     details = (
@@ -86,6 +106,7 @@ class UserScreen(ModelScreen):
         "role",
         "customer",
         "last_sign_in_at",
+        "invitation",
         "issuer",
         "subject",
         "timezone",

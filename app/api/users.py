@@ -16,7 +16,7 @@ from app.api.serializers import need_staff
 from app.db import db, in_transaction
 from app.models import User
 from app.permissions import Role
-from app.services import customers, user_changes, users
+from app.services import customers, invitations, user_changes, users
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/v1/admin/users")
 
@@ -34,6 +34,7 @@ class NewUser(Body):
     role: Annotated[Role, Meta(description="Of a person, not `service`.")]
     name: Text | None = None
     customer_id: Customer = None
+    locale: Language = None
 
 
 class UserChange(Body):
@@ -62,14 +63,16 @@ def list_users(query: Page) -> Response:
 @idempotent
 @endpoint("Invite a person", body=NewUser, answers="user", status=201)
 def create_user(body: NewUser) -> Response:
-    """They may sign in with that address from now on. A customer's person belongs to that customer, staff to
-    none. Super admins are made by super admins, not by a key."""
+    """They may sign in with that address from now on, and a mail tells them so, in their language where it is
+    given. A customer's person belongs to that customer, staff to none. Super admins are made by super admins,
+    not by a key."""
     need_staff(PEOPLE)
     owner = customers.get(body.customer_id) if body.customer_id else None
+    actor, name = current_actor(), body.name or ""
     made = users.create(
-        body.email, role=body.role, name=body.name or "", customer=owner, actor=current_actor()
+        body.email, role=body.role, name=name, customer=owner, locale=body.locale, actor=actor
     )
-    db.session.flush()
+    invitations.promise(made, actor=actor)
     return success(_user(made), 201)
 
 

@@ -46,7 +46,7 @@ class User(Identified, Timestamped, Base):
     active: Mapped[bool] = mapped_column(default=True)
     timezone: Mapped[str] = mapped_column(default="Asia/Kolkata", info={"format": "timezone"})
     locale: Mapped[str | None] = mapped_column(
-        info={"help": "The language of the pages: en, hi, id or ar; empty: as the browser asks."}
+        info={"format": "language", "help": "The language of the pages, and of the mail that invites them."}
     )
     theme: Mapped[str | None] = mapped_column(info={"help": "light, dark or system."})
     issuer: Mapped[str | None] = mapped_column(

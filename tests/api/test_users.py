@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import AuditRecord, User
+from app.models import AuditRecord, OutboxMessage, User
 from app.permissions import Role
 from tests import factories
 from tests.api.conftest import NewCaller
@@ -105,6 +105,17 @@ def test_keys_invite_staff_and_customers_and_never_a_super_admin(
     made = caller.post("/admin/users", {"email": "k@otpless.example", "role": "support"})
     refused = caller.post("/admin/users", {"email": "s@otpless.example", "role": "super_admin"})
     assert (made.status_code, refused.status_code) == (201, 403)
+    assert session.scalars(select(User.email)).all() == ["k@otpless.example"]
+
+
+def test_whoever_is_invited_is_mailed_in_the_language_given(new_caller: NewCaller, session: Session) -> None:
+    caller = new_caller("users:write")
+    body = {"email": "k@otpless.example", "role": "support", "locale": "id"}
+    made = caller.post("/admin/users", body).json["data"]
+    waiting = session.scalars(select(OutboxMessage)).one()
+    assert (made["attributes"]["locale"], waiting.kind, waiting.key) == ("id", "user.invitation", made["id"])
+    refused = caller.post("/admin/users", {**body, "email": "l@otpless.example", "locale": "fr"})
+    assert refused.status_code == 400
     assert session.scalars(select(User.email)).all() == ["k@otpless.example"]
 
 

@@ -1,12 +1,15 @@
 """The screen of the people who sign in."""
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import User
+from app.models import OutboxMessage, User
 from app.permissions import Role
+from app.services import outbox
 from tests import factories
 from tests.auth.people import csrf_token, make_user, sign_in
 
@@ -37,6 +40,46 @@ def test_somebody_is_invited_and_their_state_is_shown(
     user.active = False
     session.flush()
     assert "Blocked" in client.get("/admin/users/").get_data(as_text=True)
+
+
+def test_somebody_invited_is_mailed_and_their_page_says_so(
+    client: FlaskClient, admin: User, session: Session
+) -> None:
+    form = {"csrf_token": csrf_token(client), "email": "meera@otpless.example", "name": "Meera Iyer"}
+    form |= {"role": "finance_admin", "timezone": "Asia/Kolkata", "locale": "hi"}
+    assert client.post("/admin/users/new/", data=form).status_code == 302
+    user = session.scalars(select(User).where(User.email == "meera@otpless.example")).one()
+    waiting = session.scalars(select(OutboxMessage)).one()
+    assert (waiting.kind, waiting.payload) == (
+        "user.invitation",
+        {"user_id": str(user.id), "by": "Ananya Rao"},
+    )
+    path = f"/admin/users/details/?id={user.id}"
+    assert "On its way since" in client.get(path).text
+    outbox.deliver(10)
+    page = client.get(path).text
+    assert "Mailed <time" in page
+    assert "हिन्दी" in page
+    assert "No mail was sent" in client.get(f"/admin/users/details/?id={admin.id}").text
+
+
+def test_the_language_is_one_of_four(client: FlaskClient, admin: User, session: Session) -> None:
+    user = make_user(Role.support, name="Rohit")
+    session.flush()
+    path = f"/admin/users/edit/?id={user.id}"
+    page = client.get(path).text
+    choices = re.findall(
+        r'<option[^>]* value="([^"]*)"', page.partition('name="locale"')[2].partition("</select")[0]
+    )
+    assert choices == ["", "en", "hi", "id", "ar"]
+    form = {"csrf_token": csrf_token(client), "name": "Rohit", "timezone": "UTC"}
+    assert client.post(path, data={**form, "locale": "fr"}).status_code == 422
+    session.refresh(user)
+    assert (user.locale, user.timezone) == (None, "Asia/Kolkata")
+    assert client.post(path, data={**form, "locale": "ar"}).status_code == 302
+    assert user.locale == "ar"
+    assert client.post(path, data={**form, "locale": ""}).status_code == 302
+    assert user.locale is None
 
 
 def test_a_role_is_changed_with_its_customer(client: FlaskClient, admin: User) -> None:
