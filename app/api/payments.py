@@ -1,6 +1,5 @@
 """Payments: those that run through a gateway's own page, and those that a person records."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,9 +11,10 @@ from app.api.body import Body, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, guard, limit_to_caller
+from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
-from app.db import db, in_transaction
-from app.domain.money import parse_money
+from app.api.wallet_parts import amount_of
+from app.db import db
 from app.errors import Invalid, NotFound
 from app.models import Invoice, Payment, Wallet
 from app.models.payments import PaymentStatus
@@ -100,9 +100,9 @@ def create_payment(body: NewPayment) -> Response:
         raise Invalid.at("/invoice_id", "Give exactly one of invoice_id and wallet_id.")
     if body.gateway != MANUAL and (body.tds_amount or body.gst_tds_amount or body.tds_section):
         raise Invalid.at("/tds_amount", "TDS is recorded with a manual payment.")
+    amount = amount_of(body.amount)
     if body.gateway == MANUAL:
-        return success(payment_resource(_record(body)), 201)
-    amount = parse_money(body.amount, pointer="/amount") if isinstance(body.amount, Mapping) else body.amount
+        return _record(body, amount)
     key, actor = request.headers.get("Idempotency-Key"), current_actor()
     if body.wallet_id is not None:
         wallet = _own(Wallet, body.wallet_id, "wallet")
@@ -140,24 +140,24 @@ def payment_resource(payment: Payment) -> dict[str, Any]:
     return resource("payment", payment.id, attributes, relationships)
 
 
-def _record(body: NewPayment) -> Payment:
+@idempotent
+def _record(body: NewPayment, amount: object) -> Response:
     need_staff("Recording money that came by bank")
     if body.invoice_id is None:
         raise Invalid.at("/wallet_id", "Money that came by bank for a wallet is given as a top-up by staff.")
     invoice = _own(Invoice, body.invoice_id, "invoice")
-    return in_transaction(
-        lambda: payments.record_manual(
-            invoice,
-            body.amount,
-            reference=body.reference or "",
-            at=clock.now(),
-            actor=current_actor(),
-            tds_amount=body.tds_amount,
-            tds_section=body.tds_section,
-            gst_tds_amount=body.gst_tds_amount,
-            certificate_number=body.certificate_number,
-        )
+    made = payments.record_manual(
+        invoice,
+        amount,
+        reference=body.reference or "",
+        at=clock.now(),
+        actor=current_actor(),
+        tds_amount=body.tds_amount,
+        tds_section=body.tds_section,
+        gst_tds_amount=body.gst_tds_amount,
+        certificate_number=body.certificate_number,
     )
+    return success(payment_resource(made), 201)
 
 
 def _visible() -> Select[Any]:

@@ -211,13 +211,18 @@ def _exact(value: object, pointer: str) -> Decimal:
 def parse_amount(
     value: object, currency: str, *, pointer: str, allow_zero: bool = False, allow_negative: bool = False
 ) -> Decimal:
-    """Return an amount of money that a caller wrote, with the decimals of its currency (`"118"` → `118.00`
-    INR).
+    """Return an amount of money that a caller wrote, or `Money`, with the decimals of its currency (`"118"` →
+    `118.00` INR).
 
     Raises:
         RuleBroken: as `parse_decimal` says, `not_positive` for zero or less (unless allowed), or an unknown
         currency.
+        MixedCurrencies: money of another currency.
     """
+    if isinstance(value, Money):
+        if value.currency != currency:
+            raise MixedCurrencies(value.currency, currency, pointer=pointer)
+        value = value.amount
     if isinstance(value, Decimal) and value.is_finite() and abs(value) <= LARGEST_AMOUNT:
         # A column keeps four decimals: what counts of a Decimal is its value, not how many zeros it ends
         # with.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.domain.errors import RuleBroken
 from app.domain.invoicing import Line, TaxedLine, Totals, assess, line_amount
-from app.domain.money import parse_decimal, plain, quantize
+from app.domain.money import LARGEST_AMOUNT, parse_decimal, plain, quantize
 from app.domain.tax import Supply, TaxPart
 from app.models import InvoiceLine
 from app.models.invoices import LineKind
@@ -61,19 +61,28 @@ def _manual(row: Any, at: str, currency: str) -> Line:
         if name not in MANUAL_FIELDS:
             known = f"There is no field {name!r}. Known: {', '.join(MANUAL_FIELDS)}."
             raise RuleBroken(f"{at}/{name}", "unknown_field", known)
-    quantity = parse_decimal(row.get("quantity"), pointer=f"{at}/quantity", minimum=NOTHING)
+    quantity, price = (_number(row, name, at) for name in ("quantity", "unit_price"))
     if not quantity:
         raise RuleBroken(f"{at}/quantity", "not_positive", "The quantity must be more than zero.")
-    price = parse_decimal(row.get("unit_price"), pointer=f"{at}/unit_price", minimum=NOTHING)
+    amount = line_amount(quantity, price, currency)
+    if amount > LARGEST_AMOUNT:
+        message = f"Quantity × unit price may be at most {plain(LARGEST_AMOUNT)}."
+        raise RuleBroken(f"{at}/unit_price", "too_large", message)
     return Line(
         description=inputs.text()(row.get("description"), f"{at}/description"),
-        amount=line_amount(quantity, price, currency),
+        amount=amount,
         tax_rate=NOTHING,
         sac=read_sac(row.get("sac"), f"{at}/sac"),
         tax_inclusive=inputs.yes_or_no(row.get("tax_inclusive", False), f"{at}/tax_inclusive"),
         quantity=quantity,
         unit_price=price,
     )
+
+
+def _number(row: Mapping[str, Any], name: str, at: str) -> Decimal:
+    if row.get(name) is None:
+        raise RuleBroken(f"{at}/{name}", "required", f"{name} is needed.")
+    return parse_decimal(row[name], pointer=f"{at}/{name}", minimum=NOTHING)
 
 
 def make(

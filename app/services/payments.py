@@ -163,7 +163,8 @@ def record_manual(
         Conflict: the invoice is not payable, or the reference was recorded before.
     """
     if not reference.strip():
-        raise Invalid.at("/reference", "Give the bank's reference, so that it is not recorded twice.")
+        message = "Give the bank's reference, so that it is not recorded twice."
+        raise Invalid.at("/reference", message, code="required")
     (invoice,) = lock(Invoice, [invoice.id])
     kept = tds.read(invoice, tds_amount=tds_amount, tds_section=tds_section, gst_tds_amount=gst_tds_amount)
     withheld = sum((each.amount for each in kept), Decimal(0))

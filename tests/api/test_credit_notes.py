@@ -66,6 +66,17 @@ def test_a_credit_note_is_issued_once_per_key_listed_and_read(
     assert (shown["amount_credited"], shown["amount_due"]) == ("295.00", "885.00")
 
 
+def test_the_amount_of_a_note_may_name_its_currency(
+    session: Session, invoice: Invoice, caller: Caller
+) -> None:
+    path, amount = f"/invoices/{invoice.id}/credit-notes", {"amount": "118", "currency": "INR"}
+    other = caller.post(path, {"amount": {**amount, "currency": "USD"}, "reason": "Outage"})
+    assert (other.status_code, other.json["error"]["code"]) == (400, "currency_mismatch")
+    assert notes(session) == 0
+    told = caller.post(path, {"amount": amount, "reason": "Outage"}).json["data"]["attributes"]
+    assert (told["total"], told["tax_total"]) == ("118.00", "18.00")
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

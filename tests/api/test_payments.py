@@ -67,6 +67,28 @@ def test_a_bank_transfer_is_recorded_as_paid(caller, invoice):
     assert count() == 1
 
 
+def test_a_bank_transfer_is_recorded_once_per_key(caller, invoice):
+    body = {"gateway": "manual", "invoice_id": str(invoice.id), "amount": "100", "reference": "UTR9"}
+    first, second = (caller.post("/payments", body, Idempotency_Key="bank-1") for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json["data"] == first.json["data"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+    other = caller.post("/payments", {**body, "amount": "200"}, Idempotency_Key="bank-1")
+    assert (other.status_code, other.json["error"]["code"]) == (422, "idempotency_mismatch")
+    assert count() == 1
+
+
+@pytest.mark.parametrize(("currency", "status"), [("INR", 201), ("USD", 400)])
+def test_a_bank_transfer_may_name_its_currency(caller, invoice, currency, status):
+    amount = {"amount": "100", "currency": currency}
+    body = {"gateway": "manual", "invoice_id": str(invoice.id), "amount": amount, "reference": "UTR9"}
+    answer = caller.post("/payments", body)
+    assert answer.status_code == status
+    told = attributes(answer)["amount"] if status == 201 else answer.json["error"]["code"]
+    assert told == {"INR": "100.00", "USD": "currency_mismatch"}[currency]
+    assert count() == {"INR": 1, "USD": 0}[currency]
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [

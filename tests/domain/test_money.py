@@ -168,6 +168,13 @@ def test_an_amount_gets_the_decimals_of_its_currency() -> None:
     assert str(parse_amount("-2.5", "USD", pointer="/amount", allow_negative=True)) == "-2.50"
 
 
+def test_an_amount_may_come_as_money_of_the_same_currency() -> None:
+    assert str(parse_amount(Money(Decimal(118), "INR"), "INR", pointer="/a")) == "118.00"
+    with pytest.raises(MixedCurrencies) as refused:
+        parse_amount(Money(Decimal(118), "USD"), "INR", pointer="/a")
+    assert (refused.value.pointer, refused.value.code) == ("/a", "currency_mismatch")
+
+
 def test_money_on_the_wire_has_exactly_an_amount_and_a_currency() -> None:
     assert parse_money({"amount": "118", "currency": "INR"}, pointer="/limit") == Money(
         Decimal("118.00"), "INR"

@@ -216,6 +216,7 @@ def test_an_inclusive_line_of_a_person_keeps_what_is_to_be_paid(session: Session
         ({"description": "", "quantity": "1", "unit_price": "1"}, "/lines/0/description"),
         ({"description": "x", "quantity": "0", "unit_price": "1"}, "/lines/0/quantity"),
         ({"description": "x", "quantity": "1", "unit_price": "-1"}, "/lines/0/unit_price"),
+        ({"description": "x", "quantity": "1000000000", "unit_price": "1000001"}, "/lines/0/unit_price"),
         ({"description": "x", "quantity": "1", "unit_price": "1", "sac": "no"}, "/lines/0/sac"),
         ({"description": "x", "quantity": "1", "unit_price": "1", "colour": "red"}, "/lines/0/colour"),
     ],
