@@ -44,6 +44,7 @@ def _answer_unknown_addresses() -> Response | None:
         error = NotFound()
     if error is None or isinstance(error, RequestRedirect):
         return None
-    if request.path.startswith("/compat/lago/"):
+    place = f"{request.path}/"
+    if place.startswith("/compat/"):
         return lago.failure(error)
-    return failure(error) if request.path.startswith("/api/") else None
+    return failure(error) if place.startswith("/api/") else None

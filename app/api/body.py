@@ -94,7 +94,7 @@ def read_raw(*media_types: str) -> bytes:
     """
     if request.mimetype not in ("application/json", *media_types):
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
     return read_bytes()
 

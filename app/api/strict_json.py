@@ -1,5 +1,6 @@
 """JSON as this system takes it: UTF-8, exact decimals, no NaN, no key twice, no deep nesting."""
 
+import codecs
 import json
 import re
 from decimal import Decimal, InvalidOperation
@@ -36,6 +37,8 @@ def parse(raw: bytes) -> Any:
         raise Invalid.at("", f"The body is not UTF-8 (byte {error.start}).", code="bad_encoding") from None
     except json.JSONDecodeError as error:
         message = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        if raw.startswith(codecs.BOM_UTF8):
+            message = "The body begins with a byte order mark (EF BB BF): leave it out."
         raise Invalid.at("", message, code="bad_json") from None
     except RecursionError:
         raise Invalid.at("", f"Values are nested deeper than {DEEPEST} levels.", code="too_deep") from None

@@ -125,6 +125,11 @@ def test_json_is_read_strictly(raw: bytes, pointer: str, code: str) -> None:
     assert [(field.pointer, field.code) for field in caught.value.fields] == [(pointer, code)]
 
 
+def test_a_byte_order_mark_is_called_by_its_name() -> None:
+    with pytest.raises(Invalid, match=r"^The body begins with a byte order mark"):
+        decode(b'\xef\xbb\xbf{"a": 1}')
+
+
 def test_five_levels_are_not_too_deep() -> None:
     assert decode(b'{"a": [[[[1]]]]}') == {"a": [[[[1]]]]}
 

@@ -107,6 +107,12 @@ def test_another_content_type_is_refused(caller: Caller, session: Session) -> No
     assert stored(session) == 0
 
 
+def test_only_a_body_that_is_packed_is_refused_for_its_encoding(caller: Caller, session: Session) -> None:
+    packed = caller.post("/events", GOOD, Content_Encoding="GZIP")
+    assert (packed.status_code, stored(session)) == (415, 0)
+    assert caller.post("/events", GOOD, Content_Encoding="Identity").status_code == 202
+
+
 def test_a_key_without_the_scope_sends_nothing(new_caller: NewCaller, session: Session) -> None:
     response = new_caller("usage:read").post("/events", GOOD)
 

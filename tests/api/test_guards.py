@@ -104,6 +104,16 @@ def test_a_malformed_id_and_an_unknown_address_are_404_in_json(caller: Caller) -
         assert (response.status_code, response.json["error"]["code"]) == (404, "not_found")
 
 
+def test_an_address_above_all_doors_is_404_in_json_with_a_key_and_without(caller: Caller) -> None:
+    for headers in (caller.headers, {}):
+        for path in ("/api", "/api/", "/api/v9/events"):
+            response = caller.client.get(path, headers=headers)
+            assert (response.status_code, response.json["error"]["code"]) == (404, "not_found")
+        for path in ("/compat", "/compat/lago", "/compat/other/api/v1/events"):
+            response = caller.client.get(path, headers=headers)
+            assert (response.status_code, response.json["code"]) == (404, "not_found")
+
+
 def test_a_method_that_an_address_does_not_take_is_405_in_json(caller: Caller) -> None:
     response = caller.client.delete("/api/v1/events", headers=caller.headers)
 
