@@ -4,8 +4,9 @@ changed, what else the same request did, and its place in the chain.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import g
+from flask import g, request, url_for
 from markupsafe import Markup
 from sqlalchemy import select
 
@@ -97,6 +98,14 @@ class AuditScreen(ModelScreen):
         for row in found.rows:
             self.attach(row)
         return found
+
+    def export_address(self) -> str:
+        """Return where a worker is asked for everything that the filters of this list leave."""
+        given = {name: request.args.get(name, "").strip() for name in audit_search.FILTERS}
+        asked = urlencode({name: value for name, value in given.items() if value})
+        days = {"first": request.args.get("at_from", ""), "last": request.args.get("at_until", "")}
+        wanted = {name: value for name, value in {**days, "filters": asked}.items() if value}
+        return url_for("admin_exports.operation_view", operation="new", kind="audit", **wanted)  # type: ignore[arg-type]
 
     def chain(self) -> ChainState:
         """Return where the chain ends."""

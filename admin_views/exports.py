@@ -1,13 +1,15 @@
 """Exports and statements: ask for a file, watch it being written, fetch it; and the mails of documents."""
 
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Response, request, send_file
 from flask_admin import expose
-from wtforms import SelectField
+from wtforms import SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Optional
+from wtforms.validators import Length, Optional
 
 from admin_views.access import current_actor
 from admin_views.base import ModelScreen
@@ -16,6 +18,7 @@ from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.registry import screen
 from app.db import in_transaction
+from app.errors import Invalid
 from app.models import Customer, DocumentMail, Export, Wallet
 from app.models.exports import ExportFormat, ExportStatus
 from app.permissions import Actor
@@ -24,6 +27,7 @@ from app.services.exports.kinds import Scope, kinds
 
 KINDS = [SelectChoice(name, kind.title) for name, kind in kinds.items()]
 FORMATS = [SelectChoice(str(each), each.upper()) for each in ExportFormat]
+LONGEST_FILTERS = 2_000
 CURRENCIES = [SelectChoice("", ""), *(SelectChoice(code, code) for code in ("INR", "USD", "IDR"))]
 
 
@@ -36,6 +40,7 @@ def ask(
     customer: Customer | None,
     wallet: Wallet | None,
     currency: str,
+    filters: str,
     at: datetime,
     actor: Actor,
 ) -> Export:
@@ -46,13 +51,26 @@ def ask(
         customer.id if customer else None,
         wallet.id if wallet else None,
         currency or None,
+        _read(filters),
     )
     return requests.request(kind, format, scope=scope, at=at, actor=actor)
 
 
+def _read(filters: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(filters, strict_parsing=True)) if filters else {}
+    except ValueError as error:
+        raise Invalid.at("/filters", "Write them as name=value&name=value.") from error
+
+
 def asked_for(_: None) -> dict[str, Any]:
-    """Return the kind that the page before named."""
-    return {"kind": request.args.get("kind", "invoices"), "format": request.args.get("format", "csv")}
+    """Return what the page before named."""
+    asked: dict[str, Any] = {"kind": request.args.get("kind", "invoices")}
+    asked |= {name: request.args.get(name, usual) for name, usual in (("format", "csv"), ("filters", ""))}
+    for name in ("first", "last"):
+        with suppress(ValueError):
+            asked[name] = date.fromisoformat(request.args.get(name, ""))
+    return asked
 
 
 @screen(Export, category="Billing", icon="table", place=13)
@@ -106,6 +124,11 @@ class ExportScreen(ModelScreen):
                 ),
                 "currency": SelectField(
                     "Currency", choices=CURRENCIES, description="Of a customer's statement."
+                ),
+                "filters": StringField(
+                    "Filters",
+                    validators=[Optional(), Length(max=LONGEST_FILTERS)],
+                    description="Of the audit trail: action=invoice.issued&role=support. As of its list.",
                 ),
             },
         ),

@@ -2,7 +2,8 @@
 
 The catalogues are the text files `translations/<language>/LC_MESSAGES/messages.po`. They are read when a
 process first needs a language, so there is nothing to compile and no second file that could differ from the
-first. Whatever is kept or sent, such as documents, mails, answers of the API and the audit trail, is English.
+first. Notifications and mails follow their reader; documents, exports, answers of the API and the audit trail
+are English.
 """
 
 from functools import lru_cache

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, Response, send_file
+from msgspec.structs import asdict
 
 from app import clock
-from app.api.body import Body, CurrencyCode, Meta, Page
+from app.api.body import Body, CurrencyCode, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import instant_text, paginate, related, resource, success
 from app.api.guards import current_actor, guard
@@ -24,10 +25,24 @@ FILE = "application/octet-stream"
 Kind = Annotated[
     str,
     Meta(
-        description="`invoices`, `payments`, `usage`, `customers`, `ledger`, `wallet_statement` or "
+        description="`invoices`, `payments`, `usage`, `customers`, `ledger`, `audit`, `wallet_statement` or "
         "`customer_statement`"
     ),
 ]
+
+
+class AuditFilters(Body):
+    """What of the audit trail, as `GET /admin/audit` has it."""
+
+    actor: Annotated[Text | None, Meta(description="A name, e-mail address, key, job or id.")] = None
+    actor_kind: Annotated[Text | None, Meta(description="`user`, `api_key` or `system`.")] = None
+    role: Text | None = None
+    action: Annotated[Text | None, Meta(description="Such as `wallet.credited`.")] = None
+    resource_type: Annotated[Text | None, Meta(description="Such as `Invoice`.")] = None
+    resource_id: Text | None = None
+    ip: Text | None = None
+    request_id: Text | None = None
+    search: Annotated[Text | None, Meta(description="An action, or the id of a record or a request.")] = None
 
 
 class NewExport(Body):
@@ -41,6 +56,7 @@ class NewExport(Body):
     customer_id: Annotated[str, Meta(max_length=255, description="By id or external id")] | None = None
     wallet_id: UUID | None = None
     currency: CurrencyCode | None = None
+    filters: Annotated[AuditFilters | None, Meta(description="Of `audit` alone.")] = None
 
 
 @blueprint.get("/exports")
@@ -60,7 +76,9 @@ def ask_for_export(body: NewExport) -> Response:
     """A worker writes the file; look at the export for how far it is. Customers get their own rows."""
     actor = current_actor()
     customer = None if body.customer_id is None else customers.get(body.customer_id).id
-    scope = Scope(body.first, body.last, customer, body.wallet_id, body.currency)
+    filters = {} if body.filters is None else asdict(body.filters)
+    asked = {name: value for name, value in filters.items() if value is not None}
+    scope = Scope(body.first, body.last, customer, body.wallet_id, body.currency, asked)
     export = requests.request(body.kind, body.format, scope=scope, at=clock.now(), actor=actor)
     return success(_export(export), 202)
 

@@ -27,6 +27,7 @@ class AuditQuery(Page):
     action: Annotated[Text | None, Meta(description="Such as `wallet.credited`.")] = None
     ip: Text | None = None
     request_id: Annotated[Text | None, Meta(description="Everything that one request left.")] = None
+    search: Annotated[Text | None, Meta(description="An action, or the id of a record or a request.")] = None
     since: Annotated[Instant | None, Meta(description="From this instant on.")] = field(
         default=None, name="from"
     )

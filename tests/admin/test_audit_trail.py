@@ -1,14 +1,17 @@
 """The audit trail as people read it: found by what is known, what changed field by field, and where it is
 sealed."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import AuditRecord
+from app.models import AuditRecord, Export
 from app.permissions import Actor, Role
 from app.services import audit, audit_chain
 from tests.admin.conftest import Desk, Person
@@ -114,3 +117,30 @@ def test_support_sees_no_address_in_full(at_desk: Desk, session: Session, world:
     assert "29ABCDE1234F1Z5" not in page
     assert "10.0.0.7" not in page
     assert "a***@lotus.example" in page
+
+
+def test_what_is_filtered_is_exported(desk: Person, session: Session) -> None:
+    asked = {"role": "support", "actor": "Rohit & Co", "search": "req-1", "at_from": "2026-10-10"}
+    page = desk.get("/admin/audit/", query_string=asked).get_data(as_text=True)
+    (address,) = re.findall(r'href="([^"]*)">Export what is filtered', page)
+    form = desk.text(unescape(address))
+    fields = {
+        name: unescape(re.findall(rf'name="{name}"[^>]* value="([^"]*)"', form)[0])
+        for name in ("first", "filters")
+    }
+    assert fields == {"first": "2026-10-10", "filters": "actor=Rohit+%26+Co&role=support&search=req-1"}
+    answer = desk.post(
+        "/admin/exports/operation/new/", {**fields, "kind": "audit", "format": "csv", "currency": ""}
+    )
+    assert answer.status_code == 302
+    (export,) = session.scalars(select(Export))
+    filters = {"role": "support", "actor": "Rohit & Co", "search": "req-1"}
+    assert export.parameters == {"first": "2026-10-10", "filters": filters}
+
+
+def test_filters_that_cannot_be_read_are_told_at_their_field(desk: Person, session: Session) -> None:
+    for filters in ("nonsense", "outcome=denied"):
+        fields = {"kind": "audit", "format": "csv", "currency": "", "filters": filters}
+        answer = desk.post("/admin/exports/operation/new/", fields)
+        assert (answer.status_code, 'id="filters"' in answer.text) == (422, True)
+    assert session.scalars(select(Export)).all() == []

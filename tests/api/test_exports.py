@@ -68,6 +68,7 @@ def test_one_can_be_stopped_while_it_is_under_way(call):
         ({"kind": "secrets"}, 400, "/kind"),
         ({"kind": "customers", "format": "pdf"}, 400, "/format"),
         ({"kind": "customers", "first": "2026-13-01"}, 400, "/first"),
+        ({"kind": "customers", "filters": {"role": "support"}}, 400, "/filters"),
         ({"kind": "ledger"}, 403, None),
     ],
 )
@@ -76,3 +77,18 @@ def test_what_cannot_be_asked_for_is_refused(call, body, status, pointer):
     assert answer.status_code == status
     assert [field["pointer"] for field in answer.json["error"]["fields"]] == ([pointer] if pointer else [])
     assert db.session.query(Export).count() == 0
+
+
+def test_the_audit_trail_is_narrowed_as_its_list_is(client):
+    secret = keys.create("Auditor", scopes=["billing:read", "audit:read"], at=make.START, actor=make.ACTOR)[1]
+    headers = {"Authorization": f"Bearer {secret}"}
+    body = {"kind": "audit", "first": "2026-10-01", "filters": {"actor": "Meera", "action": "invoice.issued"}}
+    answer = client.post("/api/v1/exports", json=body, headers=headers)
+    assert answer.status_code == 202
+    assert answer.json["data"]["attributes"]["parameters"] == {
+        "first": "2026-10-01",
+        "filters": {"actor": "Meera", "action": "invoice.issued"},
+    }
+    refused = client.post("/api/v1/exports", json={**body, "filters": {"outcome": "x"}}, headers=headers)
+    assert refused.status_code == 400
+    assert db.session.query(Export).count() == 1

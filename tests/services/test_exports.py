@@ -161,6 +161,8 @@ def test_some_lists_are_for_staff(kind):
         ("invoices", "pdf", {}, "/format"),
         ("invoices", "exe", {}, "/format"),
         ("wallet_statement", "pdf", ALL_DAYS, "/wallet_id"),
+        ("customers", "csv", {"filters": {"action": "customer.created"}}, "/filters"),
+        ("audit", "csv", {"filters": {"outcome": "denied"}}, "/filters"),
         ("invoices", "csv", {"first": date(2026, 2, 1), "last": date(2026, 1, 1)}, "/last"),
     ],
 )

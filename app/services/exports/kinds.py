@@ -7,8 +7,8 @@
 The query selects one column per heading; it is streamed, never held. A contract test exports every kind.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,13 +24,15 @@ ZONE = "Asia/Kolkata"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What of a kind is wanted: the days `first` to `last`, both included, and whose rows; None is all."""
+    """What of a kind is wanted: the days `first` to `last`, both included, and whose rows; None is all.
+    `filters` narrow it further by what the kind itself offers."""
 
     first: date | None = None
     last: date | None = None
     customer_id: UUID | None = None
     wallet_id: UUID | None = None
     currency: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
 
     def days(self, column: Any) -> list[ColumnElement[bool]]:
         """Return what a column of days has to fulfil."""
@@ -63,7 +65,8 @@ Draw = Callable[[Scope, datetime], dict[str, Any]]
 @dataclass(frozen=True, slots=True)
 class ExportKind:
     """An entry of the registry. `resource` is what one has to be allowed to read; `own` tells that a customer
-    may have the own rows. `needs` are the fields of the scope without which it means nothing."""
+    may have the own rows. `needs` are the fields of the scope without which it means nothing, `filters` the
+    names that `Scope.filters` may have."""
 
     title: str
     resource: str
@@ -72,13 +75,20 @@ class ExportKind:
     draw: Draw | None = None
     own: bool = True
     needs: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
 
 
 kinds: Registry[ExportKind] = Registry("export kind")
 
 
 def export_kind(
-    name: str, title: str, *, resource: str, headings: tuple[str, ...], own: bool = True
+    name: str,
+    title: str,
+    *,
+    resource: str,
+    headings: tuple[str, ...],
+    own: bool = True,
+    filters: tuple[str, ...] = (),
 ) -> Callable[[Query], Query]:
     """Return a decorator that makes a query an export.
 
@@ -87,7 +97,8 @@ def export_kind(
     """
 
     def enter(query: Query) -> Query:
-        kinds.register(name)(ExportKind(title, resource, headings, query=query, own=own))
+        made = ExportKind(title, resource, headings, query=query, own=own, filters=filters)
+        kinds.register(name)(made)
         return query
 
     return enter

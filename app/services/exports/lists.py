@@ -17,6 +17,7 @@ from app.models import (
     UsageEvent,
 )
 from app.models.invoices import InvoiceKind
+from app.services import audit_search
 from app.services.exports.kinds import Scope, export_kind
 
 
@@ -146,6 +147,7 @@ def ledger(scope: Scope) -> Select[*tuple[Any, ...]]:
     "Audit trail",
     resource="audit",
     own=False,
+    filters=audit_search.FILTERS,
     headings=(
         *("Sealed as", "At", "Who", "Kind of caller", "Caller's id", "Role", "IP", "Request", "Action"),
         *("Record", "Record's id", "What happened", "Before", "After", "Content SHA-256", "Seal SHA-256"),
@@ -154,8 +156,9 @@ def ledger(scope: Scope) -> Select[*tuple[Any, ...]]:
 )
 def audit_trail(scope: Scope) -> Select[*tuple[Any, ...]]:
     """Every record with its seal, so that the chain can be followed in the file; those of a customer are what
-    happened to the customer's own row."""
+    happened to the customer's own row. The filters are those of the list."""
     about = AuditRecord.resource_type == "Customer"
+    asked = audit_search.asked_by(scope.filters)
     whose = [about, AuditRecord.resource_id == str(scope.customer_id)] if scope.customer_id else []
     return (
         select(
@@ -166,6 +169,6 @@ def audit_trail(scope: Scope) -> Select[*tuple[Any, ...]]:
             AuditRecord.id,
         )
         .outerjoin(AuditSeal, AuditSeal.record_id == AuditRecord.id)
-        .where(*scope.instants(AuditRecord.at), *whose)
+        .where(*scope.instants(AuditRecord.at), *whose, *audit_search.conditions(asked))
         .order_by(AuditRecord.at, AuditRecord.id)
     )

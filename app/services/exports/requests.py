@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -60,7 +61,8 @@ def request(
     )
     db.session.add(export)
     db.session.flush()
-    audit.record(actor, "export.requested", export, summary=f"{export} was asked for", at=at)
+    summary, after = f"{export} was asked for", dict(export.parameters)
+    audit.record(actor, "export.requested", export, summary=summary, at=at, after=after)
     enqueue(JOB, str(export.id))
     return export
 
@@ -159,7 +161,7 @@ def _may_read(kind: ExportKind, actor: Actor) -> bool:
 def _narrowed(scope: Scope, customer_id: UUID) -> Scope:
     if scope.customer_id not in (None, customer_id):
         raise NotFound("There is no such customer.")
-    return Scope(scope.first, scope.last, customer_id, scope.wallet_id, scope.currency)
+    return replace(scope, customer_id=customer_id)
 
 
 def _check(kind: ExportKind, form: str, scope: Scope) -> None:
@@ -169,6 +171,10 @@ def _check(kind: ExportKind, form: str, scope: Scope) -> None:
     for name in kind.needs:
         if getattr(scope, name) is None:
             raise Invalid.at(f"/{name}", f"{kind.title} needs it.", code="required")
+    for name in scope.filters:
+        if name not in kind.filters:
+            known = f"can be narrowed by {', '.join(kind.filters)}" if kind.filters else "has no filters"
+            raise Invalid.at("/filters", f"{kind.title} {known}.", code="unknown_choice")
     if scope.first is not None and scope.last is not None and scope.last < scope.first:
         raise Invalid.at("/last", "The last day is before the first.")
     if scope.customer_id is not None and db.session.get(Customer, scope.customer_id) is None:
@@ -186,6 +192,7 @@ def _as_json(scope: Scope) -> dict[str, Any]:
         "customer_id": str(scope.customer_id) if scope.customer_id else None,
         "wallet_id": str(scope.wallet_id) if scope.wallet_id else None,
         "currency": scope.currency,
+        "filters": dict(scope.filters) or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -194,7 +201,7 @@ def scope_of(parameters: Mapping[str, Any]) -> Scope:
     """Return the scope that an export remembers."""
     first, last = (_read(date.fromisoformat, parameters.get(name)) for name in ("first", "last"))
     customer, wallet = (_read(UUID, parameters.get(name)) for name in ("customer_id", "wallet_id"))
-    return Scope(first, last, customer, wallet, parameters.get("currency"))
+    return Scope(first, last, customer, wallet, parameters.get("currency"), parameters.get("filters", {}))
 
 
 def _read(read: Callable[[str], T], given: str | None) -> T | None:
