@@ -59,6 +59,7 @@ class NotificationScreen(ModelScreen):
     """Every notification of every customer."""
 
     column_list = ("created_at", "customer", "kind", "title", "resource_type")
+    details = ("customer", "kind", "tone", "text", "resource_type", "resource_id", "url", "created_at", "id")
     search = ("=resource_id",)
     filters = ("kind", "customer")
     empty = "Low balances, spending caps and automatic top-ups are told here."
