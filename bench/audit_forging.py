@@ -27,9 +27,6 @@ ADD_RECORD = text(f"""
     INSERT INTO audit_records ({", ".join(RECORD_COLUMNS)})
     VALUES ({", ".join(f"CAST(:{name} AS jsonb)" if name in DOCUMENTS else f":{name}" for name in RECORD_COLUMNS)})
 """)  # noqa: E501
-ADD_SEAL = text(f"""
-    INSERT INTO audit_seals ({", ".join(SEAL_COLUMNS)}) VALUES ({", ".join(f":{n}" for n in SEAL_COLUMNS)})
-""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from app.errors import NotFound
 from app.models import Voucher
 from app.models.vouchers import VoucherKind
 from app.services import advance_tax, documents
-from app.services.vouchers import parts_json
+from app.services.invoice_lines import taxes_json
 from app.services.wallet_rules import read_amount
 
 blueprint = Blueprint("vouchers", __name__)
@@ -86,7 +86,7 @@ def quote(wallet_id: UUID, query: Wanted) -> Response:
     split = advance_tax.to_collect(wallet.account, wanted, on=ist_date(clock.now()))
     figures = {"amount": split.taxable, "tax": split.tax, "to_pay": split.amount}
     attributes = {name: decimal_text(value, wallet.currency) for name, value in figures.items()}
-    taxes = parts_json(split.parts, wallet.currency)
+    taxes = taxes_json(split.parts, wallet.currency)
     return success(
         resource("top_up_quote", wallet.id, {**attributes, "currency": wallet.currency, "taxes": taxes}, {})
     )

@@ -91,20 +91,6 @@ def assess(lines: Sequence[Line], supply: Supply, currency: str, *, rounded: boo
     return Totals(taxed, taxes, subtotal, tax_total, rest, add_up((whole, rest), currency))
 
 
-def check_adds_up(totals: Totals) -> None:
-    """Return if lines + taxes + round-off = total, the safety check before issue.
-
-    Raises:
-        RuleBroken: they do not; the document must not be issued.
-    """
-    taxable = sum((line.taxable for line in totals.lines), Decimal(0))
-    by_line = sum((part.amount for line in totals.lines for part in line.taxes), Decimal(0))
-    by_code = sum((part.amount for part in totals.taxes), Decimal(0))
-    whole = totals.subtotal + totals.tax_total + totals.round_off == totals.total
-    if not (whole and taxable == totals.subtotal and by_line == by_code == totals.tax_total):
-        raise RuleBroken("/total", "does_not_add_up", "The lines and taxes do not add up to the total.")
-
-
 def amount_due(total: Decimal, paid: Decimal) -> Decimal:
     """Return what is still to be paid, never below zero."""
     return max(EXACT.subtract(total, paid), zero_like(total))

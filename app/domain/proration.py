@@ -40,15 +40,6 @@ def segments(period: Period, changes: Iterable[date] = ()) -> tuple[Segment, ...
     return tuple(Segment(start, end, share(period, start, end)) for start, end in pairwise(borders))
 
 
-def prorate(amount: Decimal, part: Fraction, currency: str) -> Decimal:
-    """Return that share of an amount, rounded half up away from zero to the currency.
-
-    Raises:
-        RuleBroken: unknown currency.
-    """
-    return split(amount, (part,), currency)[0]
-
-
 def split(amount: Decimal, shares: Sequence[Fraction], currency: str) -> tuple[Decimal, ...]:
     """Return `amount` split by `shares`, each part in whole minor units.
 

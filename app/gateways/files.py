@@ -131,7 +131,7 @@ class DirectoryStore:
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(target)
-            _flush_directory(target.parent)
+            flush_directory(target.parent)
         finally:
             beside.unlink(missing_ok=True)
 
@@ -182,7 +182,8 @@ def _make_private(directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
+    """Bring the names in a directory to the disk, as a new file's own content is by its `fsync`."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

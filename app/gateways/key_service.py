@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.config import Settings
 from app.errors import Unavailable
+from app.gateways.files import flush_directory
 from app.lazy import Lazy
 from app.registry import Registry
 
@@ -127,7 +128,7 @@ class LocalKeyService:
         kept = [master.hex() for master in self._masters()]
         beside = _write_beside(self._file, [secrets.token_hex(KEY_BYTES), *kept])
         beside.replace(self._file)
-        _flush_directory(self._file.parent)
+        flush_directory(self._file.parent)
 
     def _masters(self) -> list[bytes]:
         if self._given:
@@ -154,15 +155,7 @@ def _make_once(file: Path) -> None:
         return
     finally:
         beside.unlink()
-    _flush_directory(file.parent)
-
-
-def _flush_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_directory(file.parent)
 
 
 def _write_beside(file: Path, lines: list[str]) -> Path:

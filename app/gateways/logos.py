@@ -38,7 +38,6 @@ ATTRIBUTES = frozenset(
 )
 # Numbers, colours and words; what has an address leads into the drawing itself.
 VALUE = re.compile(r"[\w\s.,#%()+-]*", re.ASCII)
-REFERENCE = re.compile(r"url\(#[\w-]+\)", re.ASCII)
 POINTER = "/logo"
 
 
@@ -95,12 +94,6 @@ def _rebuilt(element: ElementTree.Element) -> ElementTree.Element:
         made.text = element.text
     made.extend(_rebuilt(child) for child in element if _name(child.tag) in ELEMENTS)
     return made
-
-
-def _is_harmless(value: str) -> bool:
-    if "url" in value.lower():
-        return REFERENCE.fullmatch(value.strip()) is not None
-    return VALUE.fullmatch(value) is not None
 
 
 def _name(tag: object) -> str:

@@ -30,6 +30,7 @@ from app.models import (
 )
 from app.permissions import Actor
 from app.services import advance_tax, refunds, vouchers, wallets
+from app.services.invoice_lines import taxes_json
 from app.services.wallet_rules import read_amount
 
 NOTHING = Decimal(0)
@@ -118,7 +119,7 @@ def _adjust(invoice: Invoice, takings: Sequence[Taking], bears: Bears) -> None:
                 currency=invoice.currency,
                 taxable=taking.taxable,
                 tax=taking.tax,
-                taxes=vouchers.parts_json(taking.taxes, invoice.currency),
+                taxes=taxes_json(taking.taxes, invoice.currency),
             )
         )
     asked = add_up(

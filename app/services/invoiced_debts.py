@@ -22,11 +22,6 @@ from app.services import ledger, movements
 ZERO = Decimal(0)
 
 
-def open_debt(invoice: Invoice) -> Decimal:
-    """Return how much of a wallet's debt an invoice still asks for."""
-    return sum(_by_wallet(invoice).values(), ZERO)
-
-
 def pay(
     invoice: Invoice, amount: Decimal, *, at: datetime, actor: Actor, against: Book = Book.cash
 ) -> Decimal:
@@ -109,6 +104,7 @@ def _post(
 
 
 def _by_wallet(invoice: Invoice) -> dict[UUID, Decimal]:
+    """Return how much of each wallet's debt an invoice still asks for."""
     query = (
         select(Posting.wallet_id, -func.sum(Posting.amount))
         .join(Posting.journal)

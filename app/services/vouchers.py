@@ -28,6 +28,7 @@ from app.permissions import Actor
 from app.services import audit, numbers, outbox, parties, taxes
 from app.services.advance_tax import Split
 from app.services.components import SAC
+from app.services.invoice_lines import taxes_json
 
 NOTHING = Decimal(0)
 TITLES = {VoucherKind.receipt_voucher: "Receipt Voucher", VoucherKind.refund_voucher: "Refund Voucher"}
@@ -62,7 +63,7 @@ def issue_receipt(
         taxable=split.taxable,
         tax=split.tax,
         amount=split.amount,
-        taxes=parts_json(split.parts, split.currency),
+        taxes=taxes_json(split.parts, split.currency),
         payment_id=payment.id if payment else None,
         **_of_wallet(wallet, transaction),
     )
@@ -130,19 +131,6 @@ def open_advances(customer_id: UUID, currency: str) -> list[tuple[Voucher, Advan
     return sorted(still, key=lambda each: (each[0].issued_at, each[0].id))
 
 
-def parts_json(parts: Sequence[TaxPart], currency: str) -> list[dict[str, str]]:
-    """Return taxes as the API writes them."""
-    return [
-        {
-            "code": part.code,
-            "rate": plain(part.rate),
-            "taxable": str(quantize(part.taxable, currency)),
-            "amount": str(quantize(part.amount, currency)),
-        }
-        for part in parts
-    ]
-
-
 def _taken_of_each() -> Any:
     adjusted = select(func.coalesce(func.sum(VoucherAdjustment.taxable), 0)).where(
         VoucherAdjustment.voucher_id == Voucher.id
@@ -181,7 +169,7 @@ def _refund(
         taxable=taking.taxable,
         tax=taking.tax,
         amount=taking.taxable + taking.tax,
-        taxes=parts_json(taking.taxes, receipt.currency),
+        taxes=taxes_json(taking.taxes, receipt.currency),
         payment_id=receipt.payment_id,
         receipt=receipt,
         **_of_wallet(wallet, transaction),

@@ -12,7 +12,6 @@ from tests.api.conftest import Caller
 
 OPEN = {"up_to": None, "unit": "1"}
 USAGE = [{"metric": "m", "quantity": "1"}]
-ONE_PRICE = b'{"currency":"INR","components":[{"metric":"m","model":"per_unit","unit":%s}],"usage":[]}'
 
 
 def tier(up_to: Any, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from itertools import islice, product
 
 COUNT = 3_000
 CALL = re.compile(r"hit\((\d+)\)")
-CANARY = "canary.invalid"
 
 BREAKS = (
     "",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.money import quantize
 from app.domain.periods import Cycle, Period, calendar_month
-from app.domain.proration import prorate, segments, share, split
+from app.domain.proration import segments, share, split
 from tests.domain import calculator
 
 OCTOBER = calendar_month("2026-10", "Asia/Kolkata")
@@ -40,8 +40,8 @@ def test_a_fee_of_100_split_on_the_11th_of_october_is_32_26_and_67_74() -> None:
         Decimal("32.26"),
         Decimal("67.74"),
     )
-    assert str(prorate(Decimal(100), Fraction(21, 31), "INR")) == "67.74"
-    assert str(prorate(Decimal("-0.5"), Fraction(1), "JPY")) == "-1"
+    assert split(Decimal(100), [Fraction(21, 31)], "INR") == (Decimal("67.74"),)
+    assert split(Decimal("-0.5"), [Fraction(1)], "JPY") == (Decimal(-1),)
 
 
 def test_a_small_amount_over_many_days_never_turns_negative_at_the_end() -> None:
@@ -85,6 +85,5 @@ def test_segments_add_up_to_the_whole_in_days_and_in_money(
 @given(st.integers(-(10**6), 10**6), st.fractions(0, 1, max_denominator=366))
 def test_a_single_part_is_rounded_half_up_as_the_calculator_rounds(minor: int, part: Fraction) -> None:
     amount = Decimal(minor).scaleb(-2)
-    assert prorate(amount, part, "INR") == Decimal(calculator.minor_units(Fraction(amount) * part, 2)).scaleb(
-        -2
-    )
+    whole = Decimal(calculator.minor_units(Fraction(amount) * part, 2))
+    assert split(amount, [part], "INR") == (whole.scaleb(-2),)

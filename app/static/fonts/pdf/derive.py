@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 
 
 def derive(source: Path, first: int | None) -> int:
+    """Write the font that is kept of `source`; with `first` its glyphs get characters from there on. Return
+    how many glyphs it has."""
     font = TTFont(source)
     options = subset.Options(hinting=False, notdef_outline=True, name_IDs=["*"])
     options.drop_tables += ["DSIG"]
