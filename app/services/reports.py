@@ -4,13 +4,14 @@ from events.
 Two currencies are never added: every figure of money comes once per currency.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Numeric, Select, Text, case, cast, exists, func, select, text
+from sqlalchemy import ColumnElement, Numeric, Select, Text, case, cast, exists, func, select, text
 from sqlalchemy.orm import joinedload
 
 from app.db import db
@@ -133,19 +134,21 @@ def revenue_by_month(currency: str, today: date, months: int = 6) -> Series:
     starts = [today.replace(day=1)]
     while len(starts) < months:
         starts.insert(0, (starts[0] - timedelta(days=1)).replace(day=1))
-    month = cast(func.date_trunc("month", cast(Invoice.issued_on, Date)), Date)
+    # By day, as the index has them: finding the month of every invoice costs more than reading it.
     query = (
-        select(month.label("month"), func.sum(_signed()).label("amount"))
+        select(Invoice.issued_on, func.sum(_signed()).label("amount"))
         .where(
             _counts(),
             Invoice.currency == currency,
             Invoice.issued_on >= starts[0],
             Invoice.issued_on <= today,
         )
-        .group_by(month)
+        .group_by(Invoice.issued_on)
     )
-    found = {row.month: row.amount for row in db.session.execute(query)}
-    amounts = [found.get(start, Decimal(0)) for start in starts]
+    found: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for row in db.session.execute(query):
+        found[row.issued_on.replace(day=1)] += row.amount
+    amounts = [found[start] for start in starts]
     return Series([f"{start:%b %Y}" for start in starts], [(currency, amounts)])
 
 
