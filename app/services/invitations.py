@@ -5,24 +5,19 @@ It is promised in the transaction that adds them and goes out after it, in their
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from sqlalchemy import select
 
 from app.config import current_settings
 from app.db import db
 from app.gateways.mail import Mail, open_mailer
-from app.languages import ENGLISH, direction_of, words_of
+from app.languages import ENGLISH, words_of
 from app.models import OutboxMessage, User
 from app.permissions import Actor
-from app.services import branding, outbox
+from app.services import branding, mail_pages, outbox
 
 MAIL = "user.invitation"
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
-FORMS = ("txt", "html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +46,19 @@ def find(user: User) -> Invitation | None:
 
 def compose(user: User, by: str, *, key: str) -> Mail:
     """Return the mail: what a customer's person sees in the portal, or that staff work in the back office."""
-    language = user.locale or ENGLISH
-    words, brand = words_of(language), branding.current()
-    home = current_settings().public_url.rstrip("/")
-    names = {"name": user.name, "by": by, "product": brand.name, "email": user.email}
-    if user.customer is None:
-        given = words.gettext("%(by)s gave you access to the back office of %(product)s.")
-    else:
-        names["customer"] = user.customer.name
-        given = words.gettext(
-            "%(by)s gave you access to the portal of %(product)s: the invoices, the usage and the wallets of"
-            " %(customer)s."
-        )
+    language, brand = user.locale or ENGLISH, branding.current()
+    subject = words_of(language).gettext("Your access to %(product)s") % {"product": brand.name}
     context = {
-        "subject": words.gettext("Your access to %(product)s") % names,
-        "hello": words.gettext("Hello, %(name)s") % names,
-        "given": given % names,
-        "how": words.gettext("Sign in with your address %(email)s.") % names,
-        "action": words.gettext("Sign in"),
-        "unexpected": words.gettext("If you did not expect this mail, you need not do anything."),
-        "url": f"{home}/sign-in",
-        "language": language,
-        "direction": direction_of(language),
+        "subject": subject,
+        "name": user.name,
+        "by": by,
+        "email": user.email,
+        "customer": user.customer.name if user.customer else None,
+        "url": f"{current_settings().public_url.rstrip('/')}/sign-in",
         "brand": brand,
     }
-    text, html = (_environment().get_template(f"invitation.{form}").render(context) for form in FORMS)
-    return Mail(key=key, to=user.email, subject=context["subject"], text=text, html=html)
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(("html",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    text, html = mail_pages.render("invitation", language, context)
+    return Mail(key=key, to=user.email, subject=subject, text=text, html=html)
 
 
 @outbox.handler(MAIL)
