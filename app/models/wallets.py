@@ -89,7 +89,10 @@ class Wallet(Identified, Timestamped, Base):
         Index("ix_wallets_created_at", "created_at"),
         # In the order in which the dashboard shows the latest of them.
         Index(
-            "ix_wallets_low", "updated_at", postgresql_where=text("balance - held < low_balance_threshold")
+            "ix_wallets_low",
+            "updated_at",
+            "id",
+            postgresql_where=text("balance - held < low_balance_threshold"),
         ),
     )
 

@@ -211,7 +211,7 @@ def low_wallets(limit: int = 5) -> LowWallets:
         select(Wallet)
         .where(low)
         .options(joinedload(Wallet.account))
-        .order_by(Wallet.updated_at.desc(), Wallet.id)
+        .order_by(Wallet.updated_at.desc(), Wallet.id.desc())
     )
     return LowWallets(count, list(db.session.scalars(query.limit(limit))))
 

@@ -23,7 +23,7 @@ LOW = sa.text("balance - held < low_balance_threshold")
 def upgrade() -> None:
     for name, columns, where in PEOPLE:
         op.create_index(name, "audit_records", columns, postgresql_where=sa.text(where))
-    _index_low_by("updated_at")
+    _index_low_by("updated_at", "id")
 
 
 def downgrade() -> None:
@@ -32,6 +32,6 @@ def downgrade() -> None:
         op.drop_index(name, table_name="audit_records")
 
 
-def _index_low_by(column: str) -> None:
+def _index_low_by(*columns: str) -> None:
     op.drop_index("ix_wallets_low", table_name="wallets")
-    op.create_index("ix_wallets_low", "wallets", [column], postgresql_where=LOW)
+    op.create_index("ix_wallets_low", "wallets", list(columns), postgresql_where=LOW)
