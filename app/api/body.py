@@ -38,6 +38,13 @@ Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
 
+_WORDS = {
+    r"^[A-Z]{3}$": "A currency is three capital letters (ISO 4217), such as INR",
+    r"^[A-Z]{2}$": "A country is two capital letters (ISO 3166-1), such as IN",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$": "A code is 1 to 100 letters, digits, dots, dashes and underscores, "
+    "the first a letter or digit",
+}
+_PATTERN = re.compile(r"Expected `str` matching regex '(.*)'")
 _PATH = re.compile(r" - at `(key in )?\$(.*)`$")
 
 
@@ -201,7 +208,7 @@ def _every_problem(value: Any, shape: type[Body], strict: bool) -> list[FieldErr
 def _field_error(text: str, prefix: str) -> FieldError:
     found = _PATH.search(text)
     path = found.group(2) if found else ""
-    message = _PATH.sub("", text)
+    message = _PATTERN.sub(lambda match: _WORDS.get(match[1], match[0]), _PATH.sub("", text))
     pointer = prefix + re.sub(r"\.|\[", "/", path.replace("[...]", "/*")).replace("]", "")
     named = re.search(r"(?:missing required|contains unknown) field `(.+)`", message)
     if named:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app import clock
+from app import clock, personal
 from app.api import serializers
 from app.api.body import Body, Meta, Page, Text
 from app.api.endpoint import endpoint
@@ -16,7 +16,7 @@ from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
 from app.api.wallet_parts import Amount, amount_of
-from app.db import db
+from app.db import db, transaction
 from app.errors import NotFound
 from app.models import Invoice
 from app.models.invoices import InvoiceKind, InvoiceStatus
@@ -26,6 +26,7 @@ from app.services.credit_notes import RefundTo
 
 blueprint = Blueprint("credit_notes", __name__)
 
+PDF = "application/pdf"
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 To = Annotated[
     RefundTo,
@@ -79,11 +80,20 @@ def list_notes(query: NotesPage) -> Response:
 @endpoint("Read a credit note", answers="credit_note")
 def read_note(note_id: UUID) -> Response:
     """With its lines, the invoice it takes back from, and the reason."""
-    chosen = _notes().where(Invoice.id == note_id).options(selectinload(Invoice.lines))
-    row = db.session.scalar(chosen)
-    if row is None:
-        raise NotFound("There is no such credit note.")
-    return success(_note(row))
+    return success(_note(_get(note_id)))
+
+
+@blueprint.get("/credit-notes/<uuid:note_id>/pdf")
+@guard("billing", "read")
+@endpoint("Download a credit note", media=PDF)
+def download_note(note_id: UUID) -> Response:
+    """The PDF, the same bytes each time."""
+    with transaction():
+        row = _get(note_id)
+        content = personal.document(row)
+        name = f"{row.number}.pdf".replace("/", "-")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(content, 200, headers, mimetype=PDF)
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>/credit-notes")
@@ -140,6 +150,14 @@ def void_invoice(invoice_id: UUID, body: Void) -> Response:
 def _notes() -> Select[Any]:
     query = limit_to_caller(select(Invoice), Invoice.account_id)
     return query.where(Invoice.kind == InvoiceKind.credit_note).options(joinedload(Invoice.original))
+
+
+def _get(note_id: UUID) -> Invoice:
+    chosen = _notes().where(Invoice.id == note_id).options(selectinload(Invoice.lines))
+    row: Invoice | None = db.session.scalar(chosen)
+    if row is None:
+        raise NotFound("There is no such credit note.")
+    return row
 
 
 def _invoice(invoice_id: UUID) -> Invoice:

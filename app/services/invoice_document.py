@@ -219,8 +219,9 @@ def _sums(snapshot: Snapshot, currency: str) -> list[tuple[str, str]]:
         (f"{tax['code']} {format_percent(tax['rate'])}", format_money(tax["amount"], currency))
         for tax in snapshot["taxes"]
     ]
-    if Decimal(snapshot["round_off"]):
-        sums.append(("Round off", format_money(snapshot["round_off"], currency)))
+    rounding = format_money(snapshot["round_off"], currency)
+    if rounding != format_money(0, currency):
+        sums.append(("Round off", rounding))
     return sums
 
 

@@ -48,6 +48,14 @@ def problems(raw: bytes) -> list[tuple[str, str]]:
     return [(field.pointer, field.code) for field in caught.value.fields]
 
 
+def test_a_currency_in_small_letters_is_told_in_words() -> None:
+    with pytest.raises(Invalid) as caught:
+        shaped(decode(b'{"amount": 1, "price": {"amount": 1, "currency": "inr"}}'), Order)
+    (field,) = caught.value.fields
+    assert (field.pointer, field.code) == ("/price/currency", "invalid")
+    assert field.message == "A currency is three capital letters (ISO 4217), such as INR."
+
+
 @pytest.mark.parametrize(
     ("written", "amount"),
     [

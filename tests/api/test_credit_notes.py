@@ -62,6 +62,10 @@ def test_a_credit_note_is_issued_once_per_key_listed_and_read(
     assert [one["id"] for one in listed] == [made["id"]]
     read = caller.get(f"/credit-notes/{made['id']}").json["data"]["attributes"]
     assert read["lines"][0]["amount"] == "250.00"
+    pdf = caller.get(f"/credit-notes/{made['id']}/pdf")
+    assert (pdf.mimetype, pdf.data[:4]) == ("application/pdf", b"%PDF")
+    assert pdf.headers["Content-Disposition"] == 'attachment; filename="OT29C-26-27-0001.pdf"'
+    assert caller.get(f"/credit-notes/{invoice.id}/pdf").status_code == 404
     shown = caller.get(f"/invoices/{invoice.id}").json["data"]["attributes"]
     assert (shown["amount_credited"], shown["amount_due"]) == ("295.00", "885.00")
 
