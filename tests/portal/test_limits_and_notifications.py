@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from app.models import Notification, NotificationRead, Wallet
+from app.models import Notification, NotificationRead, User, Wallet
 from app.services import wallets
 from tests.auth.people import csrf_token
 from tests.factories import ACTOR
@@ -43,6 +43,17 @@ def test_the_bell_counts_until_the_notifications_are_read(client: FlaskClient, w
     assert bell(client) == "Notifications, 1 new"
     post(client, "/portal/notifications/read")
     assert bell(client) == "Notifications"
+
+
+def test_a_notification_is_read_in_the_own_language(
+    client: FlaskClient, session: Session, world: World
+) -> None:
+    wallets.debit(world.own.wallet, "880", at=NOON, actor=ACTOR, reason="A fee")
+    session.query(User).filter_by(email="asha@lotus.example").one().locale = "hi"
+    session.flush()
+    page = client.get("/portal/notifications").text
+    assert f"<bdi>{world.own.prepaid.name}: शेष ₹475.00 से कम है</bdi>" in page
+    assert '<div lang="hi" dir="auto">प्रीपेड शेष कम हो रहा है। समाप्त होने से पहले रीचार्ज करें।</div>' in page
 
 
 def test_what_others_were_told_is_neither_shown_nor_read(
