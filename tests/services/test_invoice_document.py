@@ -63,6 +63,14 @@ def test_sums_name_each_tax_and_the_round_off():
     )
 
 
+def test_a_round_off_that_whole_rupiah_do_not_show_is_no_row():
+    """Rupiah are kept with two decimals and shown whole: 1,069.95 and 0.05 are Rp 1.070 and nothing."""
+    lines = [usage_line(1, "1069.95", taxes=())]
+    context = invoice_context(snapshot(lines, currency="IDR", round_off="0.05", total="1070.00"))
+    assert context["sums"] == [("Subtotal", "Rp 1.070")]
+    assert context["total"] == "Rp 1.070"
+
+
 def test_the_summary_groups_by_service_code_and_rate():
     lines = [
         usage_line(1, "100.00", taxes=INTRA),
