@@ -3,12 +3,9 @@
 import json
 import os
 import signal
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -17,7 +14,7 @@ import pytest
 from app import clock
 from app.db import transaction
 from app.embedded.processes import wait_until
-from app.embedded.stores import Stores, open_stores
+from app.embedded.stores import Stores
 from app.services import keys
 from tests import factories
 from tests.api.conftest import TEST
@@ -70,16 +67,6 @@ def test_two_web_processes_let_exactly_as_many_through_as_the_limit_says(own_dat
     assert sent == {202: 30, 429: 30}
     with own_database.connect() as connection:
         assert connection.execute("SELECT count(*) FROM usage_events").fetchone() == (30,)
-
-
-@pytest.fixture
-def own_redis() -> Iterator[Stores]:
-    """A Redis of this test, running."""
-    with tempfile.TemporaryDirectory(prefix="otpless-limits-") as folder:
-        Path(folder).chmod(0o711)
-        with open_stores(Path(folder), {"DATABASE_URL": "postgresql:///not-used"}, durable=False) as stores:
-            stores.start()
-            yield stores
 
 
 def test_no_event_is_lost_or_refused_while_redis_hangs_dies_and_comes_back(

@@ -4,17 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from app.domain.buckets import SECOND, WINDOWS, Limit
 from app.embedded.processes import wait_until
-from app.embedded.stores import Stores, open_stores
+from app.embedded.stores import Stores
 from app.services.limits import Bucket, Limiter
 from tests.support.machine import ROOT
 
@@ -243,20 +241,10 @@ def test_a_forked_child_does_not_spend_its_parents_lease(line: Line, redis: Redi
     assert line.trips == trips
 
 
-@pytest.fixture
-def own_valkey() -> Iterator[Stores]:
-    """A Redis of this test, running."""
-    with tempfile.TemporaryDirectory(prefix="otpless-limits-") as folder:
-        Path(folder).chmod(0o711)
-        with open_stores(Path(folder), {"DATABASE_URL": "postgresql:///not-used"}, durable=False) as stores:
-            stores.start()
-            yield stores
-
-
 @pytest.mark.processes
-def test_redis_killed_and_started_again_costs_nobody_an_error(own_valkey: Stores, clock: Clock) -> None:
-    [server] = own_valkey.children
-    with Redis.from_url(own_valkey.redis_url, socket_timeout=0.25) as redis:
+def test_redis_killed_and_started_again_costs_nobody_an_error(own_redis: Stores, clock: Clock) -> None:
+    [server] = own_redis.children
+    with Redis.from_url(own_redis.redis_url, socket_timeout=0.25) as redis:
         limiter = Limiter(lambda: redis, clock)
         assert passes(limiter, SLOW, times=150) == 150
 
@@ -274,10 +262,10 @@ def test_redis_killed_and_started_again_costs_nobody_an_error(own_valkey: Stores
 
 
 @pytest.mark.processes
-def test_a_redis_that_hangs_holds_up_one_request_a_second(own_valkey: Stores, clock: Clock) -> None:
-    [server] = own_valkey.children
+def test_a_redis_that_hangs_holds_up_one_request_a_second(own_redis: Stores, clock: Clock) -> None:
+    [server] = own_redis.children
     assert server.pid is not None
-    with Redis.from_url(own_valkey.redis_url, socket_timeout=0.25) as redis:
+    with Redis.from_url(own_redis.redis_url, socket_timeout=0.25) as redis:
         line = Line(redis)
         limiter = Limiter(line, clock)
         os.kill(server.pid, signal.SIGSTOP)

@@ -26,7 +26,7 @@ from app.config import Settings
 from app.db import db
 from app.embedded.postgres import OWNER, RUNTIME, SUPERUSER, Postgres
 from app.embedded.processes import wait_until
-from app.embedded.stores import open_stores
+from app.embedded.stores import Stores, open_stores
 from app.factory import create_app
 
 ANNOUNCED = "OTPLESS_TEST_STORES"
@@ -237,3 +237,13 @@ def redis(settings: Settings) -> Iterator[Redis]:
     with Redis.from_url(settings.redis_url) as connection:
         connection.flushdb()
         yield connection
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Stores]:
+    """A Redis of this test alone, running: it may be killed."""
+    with tempfile.TemporaryDirectory(prefix="otpless-limits-") as folder:
+        Path(folder).chmod(0o711)
+        with open_stores(Path(folder), {"DATABASE_URL": "postgresql:///not-used"}, durable=False) as stores:
+            stores.start()
+            yield stores
