@@ -207,13 +207,9 @@ def low_wallets(limit: int = 5) -> LowWallets:
     """Return the wallets whose free balance is below their threshold."""
     low = is_low()
     count = _bounded(select(Wallet.id).where(low))
-    query = (
-        select(Wallet)
-        .where(low)
-        .options(joinedload(Wallet.account))
-        .order_by(Wallet.updated_at.desc(), Wallet.id.desc())
-    )
-    return LowWallets(count, list(db.session.scalars(query.limit(limit))))
+    query = select(Wallet).where(low).options(joinedload(Wallet.account))
+    newest = query.order_by(Wallet.updated_at.desc(), Wallet.id.desc())
+    return LowWallets(count, list(db.session.scalars(newest.limit(limit))))
 
 
 def recent_activity(limit: int = 8) -> list[AuditRecord]:
