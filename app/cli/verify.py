@@ -34,7 +34,7 @@ def verify(as_json: bool) -> None:
 def _tell(result: Result) -> None:
     mark = click.style("ok  ", fg="green") if result.ok else click.style("FAIL", fg="red", bold=True)
     counted = ", ".join(f"{number:,} {what.replace('_', ' ')}" for what, number in result.counted.items())
-    say(f"{mark}  {result.title} ({counted})")
+    say(f"{mark}  {result.title} ({counted or 'nothing yet'})")
     for problem in result.problems[:PROBLEMS_SHOWN]:
         say(f"        {problem.where}: {problem.message}")
     if result.failures > PROBLEMS_SHOWN:

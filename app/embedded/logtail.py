@@ -13,8 +13,12 @@ LONGEST_LINE = 300
 _ERROR = re.compile(
     r'"level": ?"(error|critical)"|\[(error|critical) *\]|\b(ERROR|CRITICAL|FATAL|PANIC)\b|^Traceback'
 )
-# PostgreSQL calls it fatal to the connection when somebody asks while it starts or stops.
-_HARMLESS = re.compile(r"the database system is (starting up|shutting down|not yet accepting connections)")
+# PostgreSQL calls it fatal to the connection when somebody asks while it starts or stops, and an error when
+# the first event of a month finds no table, which is made then.
+_HARMLESS = re.compile(
+    r"the database system is (starting up|shutting down|not yet accepting connections)"
+    r'|no partition of relation "usage_events" found for row'
+)
 
 
 @dataclass

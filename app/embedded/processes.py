@@ -104,13 +104,13 @@ def wait_until(happened: Callable[[], bool], *, patience_seconds: float) -> bool
     return True
 
 
-def last_lines(log: Path, count: int = 5) -> str:
-    """Return the end of a log, for an error message."""
+def last_lines(log: Path, count: int = 5, *, since: int = 0) -> str:
+    """Return the end of a log, for an error message, of what was written after the byte `since`."""
     try:
-        lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+        written = log.read_bytes()[since:]
     except OSError:
         return ""
-    return "\n".join(lines[-count:])
+    return "\n".join(written.decode("utf-8", errors="replace").strip().splitlines()[-count:])
 
 
 def _nothing() -> None:
@@ -148,6 +148,7 @@ class Child:
     restart_at: float = field(default=0.0, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _started_at: float = field(default=0.0, repr=False)
+    _log_began_at: int = field(default=0, repr=False)
 
     @property
     def pid(self) -> int | None:
@@ -162,6 +163,7 @@ class Child:
             OSError: the program cannot be executed.
         """
         self.prepare()
+        self._log_began_at = self.log.stat().st_size if self.log.exists() else 0
         self._process = spawn(
             self.command,
             log=self.log,
@@ -171,6 +173,10 @@ class Child:
             death_signal=self.stop_signal,
         )
         self._started_at = time.monotonic()
+
+    def last_words(self, count: int) -> str:
+        """Return the end of the log, as far as it was written since the last start."""
+        return last_lines(self.log, count, since=self._log_began_at)
 
     def reap(self) -> int | None:
         """Return the exit status of a process that has just died, None otherwise; what it left is ended."""

@@ -17,12 +17,12 @@ from app.embedded.children import PRODUCT, Command, Program
 from app.embedded.house import House, names_of_settings, open_house, why_not_writable
 from app.embedded.logtail import LogTail
 from app.embedded.options import Options, lets_choose_a_name, parse
-from app.embedded.processes import Child, last_lines
+from app.embedded.processes import Child
 from app.embedded.stores import Stores, open_stores
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK_SECONDS = 0.1
-READY_WITHIN_SECONDS = 60
+READY_WITHIN_SECONDS = 180
 DEATHS_BEFORE_GIVING_UP = 4
 
 
@@ -189,6 +189,8 @@ class Supervisor:
             "REDIS_URL": self.stores.redis_url,
             "DATA_DIR": str(self.options.data),
             "PYTHONUNBUFFERED": "1",
+            # `make run` has read .env already: no tip to install what reads it.
+            "FLASK_SKIP_DOTENV": "1",
         }
 
     def _announced(self, environment: dict[str, str]) -> dict[str, str]:
@@ -249,7 +251,7 @@ def say(text: str) -> None:
 
 
 def _end_of(child: Child) -> str:
-    return f"The end of {child.log}:\n{last_lines(child.log, 15)}"
+    return f"The end of {child.log}:\n{child.last_words(15)}"
 
 
 def _how(status: int) -> str:

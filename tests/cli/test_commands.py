@@ -255,6 +255,7 @@ def test_verify_says_what_it_counted(run: Run, app: Flask) -> None:
     said = run("verify").stdout.splitlines()
     assert said[-1] == "The books balance."
     assert "ok    Balances, debts and sequences of wallets equal their postings (1 wallets)" in said
+    assert [line for line in said if line.endswith("()")] == []
     report = json.loads(run("verify", "--json").stdout)
     assert report["ok"] is True
     assert {each["ok"] for each in report["checks"]} == {True}

@@ -9,6 +9,7 @@ import pytest
 from app.embedded.accounts import CannotStart
 from app.embedded.house import names_of_settings, open_house
 from app.embedded.logtail import LogTail
+from app.embedded.processes import Child, wait_until
 from tests.embedded.discover import find_services
 
 
@@ -60,6 +61,16 @@ def test_a_start_forgets_what_a_killed_supervisor_left(tmp_path: Path) -> None:
         assert not house.services.exists()
 
 
+def test_the_last_words_of_a_child_are_none_of_an_earlier_run(tmp_path: Path) -> None:
+    log = tmp_path / "migrate.log"
+    log.write_text("the trouble of yesterday\n")
+    child = Child("migrate", ("/bin/echo", "the trouble of today"), log, {})
+    child.start()
+    assert wait_until(lambda: child.reap() == 0, patience_seconds=30)
+    assert child.last_words(15) == "the trouble of today"
+    assert log.read_text() == "the trouble of yesterday\nthe trouble of today\n"
+
+
 def test_only_errors_of_a_log_are_shown_and_each_once(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     log.write_text("ERROR from an earlier run\n")
@@ -67,6 +78,7 @@ def test_only_errors_of_a_log_are_shown_and_each_once(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write('{"event": "served", "level": "info"}\n{"event": "broken", "level": "error"}\nFATAL: no\n')
         file.write("FATAL:  the database system is starting up\n")
+        file.write('ERROR:  no partition of relation "usage_events" found for row\n')
     assert tail.new_errors() == ['web | {"event": "broken", "level": "error"}', "web | FATAL: no"]
     assert tail.new_errors() == []
 

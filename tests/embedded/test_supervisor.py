@@ -50,13 +50,16 @@ def test_ctrl_c_leaves_no_process_and_no_announcement(open_house: Open) -> None:
     assert not Path(sockets).exists()
 
 
-def test_what_runs_is_announced_to_the_owner_only(open_house: Open) -> None:
+def test_what_runs_is_announced_to_the_owner_only(open_house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KMS_KEY_ID", "alias/of-the-env-file")
     house = open_house()
     assert find_services(house.data) is None
     house.start()
     found = find_services(house.data)
     assert found is not None
     assert found["PUBLIC_URL"] == f"http://127.0.0.1:{house.port}"
+    assert found["KMS_KEY_ID"] == "alias/of-the-env-file"
+    assert "PATH" not in found
     assert found["SECRET_KEY"] == (house.data / "secret.key").read_text().strip()
     for name in ("services.json", "secret.key"):
         assert stat.S_IMODE((house.data / name).stat().st_mode) == 0o600
