@@ -3,31 +3,17 @@ change, an event that is mended and sent again, a customer who reads what there 
 """
 
 import json
-from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from app import clock
-from app.db import db, transaction
-from app.domain.periods import calendar_month, local_date
+from app.db import db
 from app.models import Account, DeadLetter, Invoice, Metric
 from tests.browser.conftest import CUSTOMER, FINANCE, SUPER_ADMIN, SUPPORT, Enter
 from tests.browser.keyboard import tab_to
+from tests.browser.selling import sell_last_month
 from tests.browser.survey import TOO_WIDE
-from tests.factories import (
-    a_gstin,
-    make_account,
-    make_customer,
-    make_metric,
-    make_plan,
-    make_seller,
-    make_subscription,
-    make_tax_rate,
-    per_unit,
-)
-from tests.services.invoicing import use
 from tests.support.browser import LiveServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -50,30 +36,8 @@ def dress(page: Page, width: int, theme: str) -> None:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
 
 
-def sell_last_month(office: LiveServer) -> None:
-    """Let an account use 300 messages last month, which nobody has billed."""
-    month = calendar_month(
-        f"{local_date(clock.now(), 'Asia/Kolkata').replace(day=1) - timedelta(days=1):%Y-%m}", "Asia/Kolkata"
-    )
-    with office.database.app():
-        with transaction():
-            make_seller()
-            make_tax_rate("18")
-            metric = make_metric(
-                "auth.otp", name="One-time passwords", unit="message", dimensions=["channel"]
-            )
-            account = make_account(
-                make_customer("Godavari Credit", gstin=a_gstin("29")), external_id="godavari"
-            )
-            make_subscription(account, make_plan(components=[per_unit(metric, "1")]), start_at=month.start)
-        with transaction():
-            account = db.session.scalars(select(Account).where(Account.external_id == "godavari")).one()
-            metric = db.session.scalars(select(Metric).where(Metric.code == "auth.otp")).one()
-            use(account, metric, 300, at=month.start + timedelta(days=9, hours=7), channel="sms")
-
-
 def test_an_invoice_is_generated_by_keyboard_alone(office: LiveServer, enter: Enter) -> None:
-    sell_last_month(office)
+    sell_last_month(office.database)
     page = enter(FINANCE)
     page.goto(f"{office.url}/admin/billing/")
     tab_to(page, "Generate invoice")
