@@ -65,6 +65,7 @@ class AccountScreen(ModelScreen):
     column_list = ("name", "customer", "external_id", "currency", "billing_mode", "status", "created_at")
     search = ("name", "=external_id", "customer.name")
     filters = ("status", "billing_mode", "customer")
+    labels = {"payment_terms_days": "Days to pay"}
     inline = ("name", "payment_terms_days")
     empty = "Open an account for a customer: usage is posted to it, and its invoices are made."
     can_create = True

@@ -2,7 +2,7 @@
 changed, what else the same request did, and its place in the chain.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from admin_views import audit_diff, formatters, paging
 from admin_views.base import ModelScreen
 from admin_views.filters import Filter
 from admin_views.listing import PAGE_SIZE
+from admin_views.naming import noun_called
 from admin_views.registry import screen
 from app.db import Base, db
 from app.models import AuditRecord, AuditSeal
@@ -34,15 +35,15 @@ def record_cell(entry: AuditRecord) -> Markup:
     return formatters.LINK % (found, kind) if found else Markup("{}").format(kind)
 
 
-def choices(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the choices of a filter."""
-    return tuple((name, words(name)) for name in names)
+def choices(names: Iterable[str], called: Callable[[str], str] = str) -> tuple[tuple[str, str], ...]:
+    """Return the choices of a filter, in the words of a person."""
+    return tuple((name, words(called(name))) for name in names)
 
 
 def kinds_of_record() -> tuple[tuple[str, str], ...]:
     """Return every kind of record that the trail can speak of."""
     names = sorted({mapper.class_.__name__ for mapper in Base.registry.mappers} | set(NO_ROWS))
-    return tuple((name, name) for name in names)
+    return choices(names, noun_called)
 
 
 @screen(

@@ -211,7 +211,7 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     def label_of_record(self, record: Base) -> str:
         """Return the title of a record's page: its own label, or what it is."""
         has_label = "__str__" in vars(type(record))
-        return str(record) if has_label else words(self.noun)
+        return formatters.called(record) if has_label else words(self.noun)
 
     def details_shown(self, record: Base, meta: Sequence[str]) -> list[str]:
         """Return the columns of a page that its title, its badge and its `meta` do not say already."""
@@ -227,7 +227,8 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
     def search_hint(self) -> str:
         """What the search box finds, in words."""
         headings = [self.heading(name.lstrip("=")) for name in self.search]
-        return "Search by " + ", ".join(in_sentence(text) for text in dict.fromkeys(headings))
+        sought = ", ".join(in_sentence(text) for text in dict.fromkeys(headings))
+        return f"Search by {sought.replace('started by', 'who started it')}"
 
     def lookup_address(self, name: str) -> str:
         """Return where the look-up of a field or a filter is answered."""
@@ -253,6 +254,8 @@ class ModelScreen(StaffView, ListRoutes, RecordRoutes, OperationRoutes, ModelVie
 
 
 def _plural(noun: str) -> str:
+    if noun.endswith("ed"):
+        return words(noun)
     ending = (
         "ies"
         if noun.endswith("y") and noun[-2] not in "aeiou"

@@ -14,6 +14,7 @@ from wtforms.validators import Length, Optional
 from admin_views.access import current_actor
 from admin_views.base import ModelScreen
 from admin_views.fields import DayField
+from admin_views.filters import Filter
 from admin_views.lookups import Lookup, LookupField
 from admin_views.operations import Operation
 from admin_views.registry import screen
@@ -25,6 +26,7 @@ from app.permissions import Actor
 from app.services.exports import requests
 from app.services.exports.kinds import Scope, kinds
 
+NAMES_OF_KINDS = tuple((name, kind.title) for name, kind in kinds.items())
 KINDS = [SelectChoice(name, kind.title) for name, kind in kinds.items()]
 FORMATS = [SelectChoice(str(each), each.upper()) for each in ExportFormat]
 LONGEST_FILTERS = 2_000
@@ -78,7 +80,7 @@ class ExportScreen(ModelScreen):
     """The exports, the latest first, and the page of one with its file."""
 
     column_list = ("kind", "format", "status", "rows", "expected", "requested_by", "created_at")
-    filters = ("kind", "status", "format", "customer")
+    filters = (Filter("kind", kind="choice", choices=NAMES_OF_KINDS), "status", "format", "customer")
     intro = "Lists and statements as files. A worker writes them; they are kept for some days."
     empty = "Ask for invoices, payments, usage, customers, the ledger or a statement as a file."
     details_template = "admin/export.html"
@@ -177,7 +179,7 @@ class DocumentMailScreen(ModelScreen):
     """Which document went to whom, and when."""
 
     column_list = ("subject", "customer", "recipient", "status", "n", "requested_by", "sent_at")
-    labels = {"n": "Time"}
+    labels = {"n": "Number"}
     search = ("recipient",)
     filters = ("status", "customer", "sent_at")
     intro = "Each document is mailed once after its issue. Send it again on the page of the document."

@@ -50,7 +50,7 @@ class Filter:
     choices: tuple[tuple[str, str], ...] = ()
     target: type[Base] | None = None
     where: Callable[[Any], ColumnElement[bool]] | None = None
-    hint: str = "Exactly"
+    hint: str = "The whole value"
     values: dict[str, str] = field(default_factory=dict)
     shown: str = ""
 
@@ -113,7 +113,8 @@ def derive(model: type[Base], asked: str | Filter) -> Filter:
     if is_time(column):
         return replace(given, label=label, kind="period")
     choices = _choices(column)
-    return replace(given, label=label, kind="choice" if choices else "text", choices=choices)
+    hint = "INR" if column.name == "currency" else given.hint
+    return replace(given, label=label, kind="choice" if choices else "text", choices=choices, hint=hint)
 
 
 def _choices(column: Column[Any]) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ it.
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,15 +20,17 @@ from markupsafe import Markup, escape
 from admin_views.access import may
 from admin_views.filters import COUNTRIES
 from admin_views.keys import key_of
-from admin_views.naming import column_of, hint, table_of
+from admin_views.naming import column_of, hint, noun_called, table_of
 from app import personal
 from app.db import Base
+from app.formatting import format_instant, format_money
 from app.languages import translated
-from app.models import User
+from app.models import Journal, Payment, User, WalletTransaction
 from app.permissions import Verb
 from app.templating import (
     NOTHING,
     address,
+    current_zone,
     day,
     icon_address,
     instant,
@@ -45,6 +47,12 @@ ICON = Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href=
 BADGE, CHIP = Markup('<span class="tag tag-%s">%s%s</span>'), Markup('<span class="chip">%s</span>')
 LINK, CODE = Markup('<a href="%s">%s</a>'), Markup('<code class="code">%s</code>')
 TEXT, CUT = Markup('<span class="text">%s</span>'), Markup('<span title="%s">%s…</span>')
+WORD = Markup('<span class="text-nowrap">%s</span>')
+CALLED: dict[type[Base], Callable[[Any], str]] = {
+    Journal: lambda row: f"{words(row.kind)}, {format_instant(row.created_at, current_zone())}",
+    Payment: lambda row: f"{format_money(row.amount, row.currency)} by {row.gateway}",
+    WalletTransaction: lambda row: f"{words(row.kind)}: {format_money(row.amount, row.currency)}",
+}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -73,6 +81,11 @@ def status(value: object) -> Markup:
     return badge(translated(words(value)), look.tone, look.icon)
 
 
+def kind_of_record(name: str | None) -> Markup:
+    """Return the kind of record that a model's name stands for: `Wallet transaction`."""
+    return WORD % words(noun_called(name)) if name else NOTHING
+
+
 def address_of(row: Base) -> str | None:
     """Return where a record's page is, or None where there is none for the person who is looking."""
     view = current_app.extensions["admin_screens"].get(type(row))
@@ -95,8 +108,14 @@ def link(row: Base) -> Markup:
 def label_of_row(row: Base) -> str:
     """Return what a record is called; the people of a customer have their names to themselves."""
     name = "full_name" if isinstance(row, User) and row.customer_id is not None else ""
-    label: str = personal.shown(name, str(row), of=row.__tablename__)
+    label: str = personal.shown(name, called(row), of=row.__tablename__)
     return label
+
+
+def called(row: Base) -> str:
+    """Return what a record calls itself, with amounts and times as a page writes them."""
+    said = CALLED.get(type(row))
+    return str(row) if said is None else said(row)
 
 
 def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Markup:
@@ -123,7 +142,7 @@ def cell(model: type[Base], row: Any, path: str, *, full: bool = False) -> Marku
 def _by_type(value: Any, path: str, full: bool) -> Markup:
     if isinstance(value, enum.Enum):
         shown = value.value if isinstance(value.value, str) else value.name
-        return status(shown) if path.rsplit(".", 1)[-1] in STATUS_NAMES else Markup("{}").format(words(shown))
+        return status(shown) if path.rsplit(".", 1)[-1] in STATUS_NAMES else WORD % words(shown)
     if isinstance(value, bool):
         return badge("Yes", "success", "check") if value else badge("No", "neutral", "minus")
     if isinstance(value, Base):

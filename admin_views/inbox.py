@@ -7,14 +7,18 @@ from flask_admin import BaseView, expose
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from admin_views import formatters
 from admin_views.access import require
 from admin_views.base import ModelScreen, StaffView
+from admin_views.filters import Filter
 from admin_views.registry import screen
 from app import clock
 from app.db import in_transaction
 from app.models import AutoTopUp, Notification, PaymentMethod
 from app.permissions import Verb
 from app.services import notifications
+from app.services.notifications import KINDS
+from app.templating import words
 
 # Where what a notification is about has its page.
 PAGES = {"Wallet": "admin_wallets.details_view", "Approval": "admin_approvals.details_view"}
@@ -60,8 +64,13 @@ class NotificationScreen(ModelScreen):
 
     column_list = ("created_at", "customer", "kind", "title", "resource_type")
     details = ("customer", "kind", "tone", "text", "resource_type", "resource_id", "url", "created_at", "id")
+    formats = {
+        "kind": lambda told: formatters.WORD % words(told.kind),
+        "resource_type": lambda told: formatters.kind_of_record(told.resource_type),
+    }
+    labels = {"resource_type": "About"}
     search = ("=resource_id",)
-    filters = ("kind", "customer")
+    filters = (Filter("kind", kind="choice", choices=tuple((one, words(one)) for one in KINDS)), "customer")
     empty = "Low balances, spending caps and automatic top-ups are told here."
     big = True
 

@@ -10,6 +10,7 @@ from flask import request
 from flask_admin import BaseView, expose
 from sqlalchemy import ColumnElement, any_, exists, false, func, select
 
+from admin_views import formatters
 from admin_views.base import ModelScreen, StaffView
 from admin_views.filters import Filter
 from admin_views.records import Related
@@ -69,6 +70,8 @@ class JournalScreen(ModelScreen):
     """The journals of the ledger: never changed, only reversed by another."""
 
     column_list = ("created_at", "kind", "currency", "reason", "actor", "reference_type")
+    formats = {"reference_type": lambda journal: formatters.kind_of_record(journal.reference_type)}
+    labels = {"reference_type": "Belongs to"}
     search = ("=reference_id",)
     filters = (
         "kind",

@@ -23,12 +23,15 @@ SPELLED = {
     "lut": "LUT",
     "api": "API",
     "url": "URL",
+    "ref": "reference",
+    "seq": "sequence",
     "csv": "CSV",
     "pdf": "PDF",
     "sha256": "SHA-256",
     "n": "#",
     "extra": "metadata",
     "email": "e-mail",
+    "emails": "e-mails",
 }
 
 
@@ -48,7 +51,16 @@ def label_of(name: str) -> str:
 
 def noun_of(model: type[Base]) -> str:
     """Return what one row of a model is called: `WalletTransaction` is a wallet transaction."""
-    noun = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__).lower()
+    return noun_called(model.__name__)
+
+
+def noun_called(name: str) -> str:
+    """Return what a row is called whose model has this name, also where there is no such model any more.
+
+    >>> noun_called("WalletTransaction"), noun_called("TdsReceivable")
+    ('wallet transaction', 'TDS receivable')
+    """
+    noun = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     return noun.replace("api key", "API key").replace("einvoice", "e-invoice").replace("tds ", "TDS ")
 
 

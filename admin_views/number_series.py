@@ -27,3 +27,7 @@ class InvoiceSeriesScreen(ModelScreen):
     writes = Writes(number_series.open_series, number_series.change_prefix)
     form_columns = ("registration", "kind", "financial_year", "prefix")
     edit_columns = ("prefix",)
+
+    def is_number(self, name: str) -> bool:
+        """Tell also of the counts that a column stands at the end of its cell."""
+        return name in self.computed or super().is_number(name)

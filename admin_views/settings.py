@@ -38,6 +38,7 @@ class SellerRegistrationScreen(ModelScreen):
         "valid_from",
         "valid_until",
     )
+    labels = {"is_default": "Default"}
     search = ("=gstin", "legal_name")
     intro = "Documents are issued by the default one, unless another is chosen for the account or by setting."
     empty = "Add the registration that invoices are issued from."

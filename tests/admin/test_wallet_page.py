@@ -26,6 +26,7 @@ def test_a_wallet_tells_its_figures_and_its_balance_by_day(desk: Person) -> None
     assert found
     chart = json.loads(unescape(found[1]))
     assert (chart["format"], len(chart["labels"])) == ("INR", 90)
+    assert re.fullmatch(r"\d{1,2} [A-Z][a-z]{2}", chart["labels"][-1])
     values = chart["series"][0]["values"]
     assert (Decimal(values[-1]), Decimal(values[0])) == (250, 0)
     assert "as a table</summary>" in page

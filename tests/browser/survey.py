@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Response, ViewportSize
 
+from tests.browser.openings import Opening
+
 # The frame of every page is read with the first one.
 FRAME = {"exclude": [["aside.sidebar"], ["header.topbar"]]}
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
@@ -32,6 +34,10 @@ PAINT = """async (theme) => {
 }"""
 CLASSES = """() => [...new Set([...document.querySelectorAll("main *, body > *, dialog *")].map(
     (one) => `${one.parentElement.className} > ${one.localName}.${one.className}`))]"""
+# Reading needs what unfolds within a page open; the saved filters are fetched when they are (`openings`).
+UNFOLD = """() => {
+    for (const one of document.querySelectorAll("main details:not([data-saved-filters])")) one.open = true;
+}"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LINKS = "links => links.filter(link => !link.hasAttribute('download')).map(link => link.href)"
 DESK: ViewportSize = {"width": 1440, "height": 900}
@@ -80,14 +86,30 @@ class Survey:
         self.page.goto(address)
         if self.page.locator("h1").count() != 1:
             self._note(f"{self.page.locator('h1').count()} main headings")
+        self.page.evaluate(UNFOLD)
         self.read()
         for window in NARROW:
             self.page.set_viewport_size(window)
-            if (excess := self.page.evaluate(TOO_WIDE)) != 0:
-                self._note(f"{excess} px too wide at {window['width']}")
+            self._measure(f"at {window['width']}")
         self.page.set_viewport_size(DESK)
         links = self.page.locator("a[href]").evaluate_all(LINKS)
         return [link for link in links if link.startswith(f"{self.home}/")]
+
+    def open(self, one: Opening, pages: Iterable[str]) -> None:
+        """Open what the first page of its kind keeps closed, and let axe read it at each of its widths."""
+        address = next((page for page in pages if page.startswith(f"{self.home}/{one.path}")), None)
+        self._widen(one.widths[0])
+        self.page.goto(address or f"{self.home}/{one.path}")
+        self.page.evaluate(AXE)
+        one.open(self.page)
+        for width in one.widths:
+            self._widen(width)
+            self.page.locator(one.region).first.wait_for()
+            for theme, rules in (("light", WCAG), ("dark", COLOURS)):
+                self.page.evaluate(PAINT, theme)
+                self._run(f"{one.name} at {width}, {theme}", rules, {"include": [[one.region]]})
+            self._measure(f"at {width} with its {one.name}")
+        self.page.set_viewport_size(DESK)
 
     def read(self, *, whole: bool = False) -> None:
         """Let axe read what is on the page now, in light and, where something is new, in dark."""
@@ -108,6 +130,13 @@ class Survey:
         )
         for rule, count, examples in found:
             self._note(f"{theme}: {rule}, {count} times: " + "".join(f"\n    {one}" for one in examples))
+
+    def _widen(self, width: int) -> None:
+        self.page.set_viewport_size({"width": width, "height": DESK["height"]})
+
+    def _measure(self, when: str) -> None:
+        if (excess := self.page.evaluate(TOO_WIDE)) != 0:
+            self._note(f"{excess} px too wide {when}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
