@@ -34,10 +34,6 @@ PAINT = """async (theme) => {
 }"""
 CLASSES = """() => [...new Set([...document.querySelectorAll("main *, body > *, dialog *")].map(
     (one) => `${one.parentElement.className} > ${one.localName}.${one.className}`))]"""
-# Reading needs what unfolds within a page open; the saved filters are fetched when they are (`openings`).
-UNFOLD = """() => {
-    for (const one of document.querySelectorAll("main details:not([data-saved-filters])")) one.open = true;
-}"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LINKS = "links => links.filter(link => !link.hasAttribute('download')).map(link => link.href)"
 DESK: ViewportSize = {"width": 1440, "height": 900}
@@ -86,7 +82,6 @@ class Survey:
         self.page.goto(address)
         if self.page.locator("h1").count() != 1:
             self._note(f"{self.page.locator('h1').count()} main headings")
-        self.page.evaluate(UNFOLD)
         self.read()
         for window in NARROW:
             self.page.set_viewport_size(window)
