@@ -1,10 +1,12 @@
 """Billing runs: a month billed for every account that owes, in the background (docs/api/billing-runs.md)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Blueprint, Response
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.api.body import Body, Meta, Page
@@ -56,8 +58,9 @@ class ItemQuery(Page):
 def list_runs(query: Page) -> Response:
     """The newest first, with how many accounts stand where."""
     need_staff("Billing runs")
-    rows, cursor = paginate(select(BillingRun), query, (BillingRun.id,))
-    return success([_told(row) for row in rows], next_cursor=cursor)
+    chosen = select(BillingRun).options(joinedload(BillingRun.plan))
+    rows, cursor = paginate(chosen, query, (BillingRun.id,))
+    return success(_runs(rows), next_cursor=cursor)
 
 
 @blueprint.post("/admin/billing-runs")
@@ -150,7 +153,16 @@ def _accounts(references: list[str] | None) -> set[UUID] | None:
 
 
 def _told(row: BillingRun) -> dict[str, Any]:
-    counts = billing_runs.progress(row.id)
+    return _runs([row])[0]
+
+
+def _runs(rows: Sequence[BillingRun]) -> list[dict[str, Any]]:
+    run_ids = [row.id for row in rows]
+    counts, totals = billing_runs.progress_of(run_ids), billing_runs.totals_of(run_ids)
+    return [_run(row, counts[row.id], totals[row.id]) for row in rows]
+
+
+def _run(row: BillingRun, counts: Mapping[ItemStatus, int], totals: Sequence[Total]) -> dict[str, Any]:
     attributes = {
         "period": row.period,
         "scope": row.scope,
@@ -162,7 +174,7 @@ def _told(row: BillingRun) -> dict[str, Any]:
         "finished_at": instant_text(row.finished_at),
         "accounts": sum(counts.values()),
         "counts": {str(status): count for status, count in counts.items()},
-        "totals": [_total(total) for total in billing_runs.totals(row.id)],
+        "totals": [_total(total) for total in totals],
     }
     return resource("billing_run", row.id, attributes)
 

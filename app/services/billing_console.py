@@ -82,7 +82,9 @@ def overdue(today: date) -> Pile:
 def runs(limit: int = SHOWN) -> list[Going]:
     """Return the latest billing runs, the newest first."""
     query = select(BillingRun).order_by(BillingRun.created_at.desc(), BillingRun.id.desc()).limit(limit)
-    return [Going(run, billing_runs.progress(run.id)) for run in db.session.scalars(query)]
+    latest = db.session.scalars(query).all()
+    counts = billing_runs.progress_of([run.id for run in latest])
+    return [Going(run, counts[run.id]) for run in latest]
 
 
 def _waits_for_money() -> ColumnElement[bool]:

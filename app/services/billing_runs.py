@@ -94,9 +94,17 @@ def share_out(run_id: UUID) -> None:
 
 def progress(run_id: UUID) -> dict[ItemStatus, int]:
     """Return how many accounts of a run stand where."""
-    query = select(BillingRunItem.status, func.count()).where(BillingRunItem.run_id == run_id)
-    found = {row[0]: row[1] for row in db.session.execute(query.group_by(BillingRunItem.status))}
-    return {status: found.get(status, 0) for status in ItemStatus}
+    return progress_of([run_id])[run_id]
+
+
+def progress_of(run_ids: Collection[UUID]) -> dict[UUID, dict[ItemStatus, int]]:
+    """Return how many accounts of each of these runs stand where."""
+    found = {run_id: dict.fromkeys(ItemStatus, 0) for run_id in run_ids}
+    of_run, status = BillingRunItem.run_id, BillingRunItem.status
+    query = select(of_run, status, func.count()).where(of_run.in_(run_ids)).group_by(of_run, status)
+    for run_id, where, count in db.session.execute(query):
+        found[run_id][where] = count
+    return found
 
 
 def unfinished() -> list[UUID]:
@@ -199,22 +207,23 @@ def retry_item(item: BillingRunItem, *, at: datetime, actor: Actor) -> None:
 
 def totals(run_id: UUID) -> list[Total]:
     """Return the sums of a run by currency and state, beside those of the month before."""
-    sums = (
-        func.count(),
-        func.coalesce(func.sum(BillingRunItem.total), 0),
-        func.coalesce(func.sum(BillingRunItem.previous), 0),
-    )
+    return totals_of([run_id])[run_id]
+
+
+def totals_of(run_ids: Collection[UUID]) -> dict[UUID, list[Total]]:
+    """Return the sums of each of these runs by currency and state, beside those of the month before."""
+    item = BillingRunItem
+    sums = (func.count(), *(func.coalesce(func.sum(each), 0) for each in (item.total, item.previous)))
     query = (
-        select(BillingRunItem.currency, BillingRunItem.status, *sums)
-        .where(
-            BillingRunItem.run_id == run_id,
-            BillingRunItem.currency.is_not(None),
-            BillingRunItem.status.in_(SHOWN_IN_SUMS),
-        )
-        .group_by(BillingRunItem.currency, BillingRunItem.status)
-        .order_by(BillingRunItem.currency, BillingRunItem.status)
+        select(item.run_id, item.currency, item.status, *sums)
+        .where(item.run_id.in_(run_ids), item.currency.is_not(None), item.status.in_(SHOWN_IN_SUMS))
+        .group_by(item.run_id, item.currency, item.status)
+        .order_by(item.currency, item.status)
     )
-    return [Total(*row) for row in db.session.execute(query)]  # type: ignore[arg-type]
+    found: dict[UUID, list[Total]] = {run_id: [] for run_id in run_ids}
+    for run_id, *sums_of_run in db.session.execute(query):
+        found[run_id].append(Total(*sums_of_run))  # type: ignore[arg-type]
+    return found
 
 
 def reasons(run_id: UUID) -> list[tuple[ItemStatus, str, int]]:

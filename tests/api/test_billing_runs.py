@@ -13,6 +13,7 @@ from app.services import billing
 from tests import factories as make
 from tests.api.conftest import Caller, NewCaller
 from tests.services.invoicing import IN_NOVEMBER, use
+from tests.support.application import QueryCounter
 
 RUNS = "/admin/billing-runs"
 
@@ -176,3 +177,17 @@ def test_only_who_may_write_billing_runs_it(accounts: list[Account], new_caller:
     own = new_caller("billing:read", "billing:write", account=accounts[0])
     assert own.get(RUNS).status_code == 403
     assert own.post(RUNS, {"period": "2026-10"}).status_code == 403
+
+
+def test_a_list_of_runs_costs_as_many_statements_as_one(
+    new_caller: NewCaller, accounts: list[Account], query_counter: QueryCounter
+) -> None:
+    caller = new_caller("billing:read", "billing:write")
+    counts = []
+    for _ in range(3):
+        work(start(caller, dry_run=True))
+        with query_counter() as queries:
+            runs = caller.get(RUNS).json["data"]
+        counts.append(len(queries))
+    assert [run["attributes"]["totals"][0]["total"] for run in runs] == ["354.00"] * 3
+    assert len(set(counts)) == 1
