@@ -299,6 +299,7 @@ PATCH  /coupons/<code>                                                  FA    no
 POST   /coupons/<code>/redeem                                           FA    no     billing:write      own
 GET    /credit-notes                                                    SFA   own    billing:read       own
 GET    /credit-notes/<note_id>                                          SFA   own    billing:read       own
+GET    /credit-notes/<note_id>/pdf                                      SFA   own    billing:read       own
 GET    /customers                                                       SFA   own    customers:read     own
 POST   /customers                                                       FA    no     customers:write    no
 GET    /customers/<reference>                                           SFA   own    customers:read     own
