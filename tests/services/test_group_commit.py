@@ -59,6 +59,7 @@ def log() -> Log:
 def submit_together(group: Group, log: Log, callers: Sequence[list[str]]) -> list[list[str] | BaseException]:
     """Hold one caller's commit until all others wait; return what each of the others was told."""
     log.go.clear()
+    log.begun.clear()
     with ThreadPoolExecutor(len(callers) + 1) as pool:
         first = pool.submit(group.submit, ["first"])
         assert log.begun.wait(10)
