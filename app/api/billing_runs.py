@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app import clock
+from app.api.attachments import attachment
 from app.api.body import Body, Meta, Page
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
@@ -119,9 +120,7 @@ def download_run(run_id: UUID) -> Response:
     """A row for each account, by name."""
     need_staff("Billing runs")
     found = billing_runs.get(run_id)
-    disposition = f'attachment; filename="{billing_runs.sheet_name(found)}"'
-    headers = {"Content-Disposition": disposition, "Cache-Control": "private, no-store"}
-    return Response(billing_runs.sheet(found), 200, headers, mimetype=CSV)
+    return attachment(billing_runs.sheet(found), billing_runs.sheet_name(found), CSV)
 
 
 @blueprint.post("/admin/billing-runs/<uuid:run_id>/retry")

@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app import clock, personal
+from app import clock
 from app.api import serializers
+from app.api.attachments import PDF, pdf_of
 from app.api.body import Body, Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, paginate, related, resource, success
@@ -16,7 +17,7 @@ from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
 from app.api.wallet_parts import Amount, amount_of
-from app.db import db, transaction
+from app.db import db
 from app.errors import NotFound
 from app.models import Invoice
 from app.models.invoices import InvoiceKind, InvoiceStatus
@@ -26,7 +27,6 @@ from app.services.credit_notes import RefundTo
 
 blueprint = Blueprint("credit_notes", __name__)
 
-PDF = "application/pdf"
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 To = Annotated[
     RefundTo,
@@ -88,12 +88,7 @@ def read_note(note_id: UUID) -> Response:
 @endpoint("Download a credit note", media=PDF)
 def download_note(note_id: UUID) -> Response:
     """The PDF, the same bytes each time."""
-    with transaction():
-        row = _get(note_id)
-        content = personal.document(row)
-        name = f"{row.number}.pdf".replace("/", "-")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(content, 200, headers, mimetype=PDF)
+    return pdf_of(lambda: _get(note_id))
 
 
 @blueprint.get("/invoices/<uuid:invoice_id>/credit-notes")

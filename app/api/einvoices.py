@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app import clock, personal
+from app.api.attachments import attachment
 from app.api.body import Body, Meta, Page
 from app.api.endpoint import endpoint
 from app.api.envelope import instant_text, paginate, related, resource, success
@@ -84,8 +85,7 @@ def download(invoice_id: UUID) -> Response:
     personal.require("Documents of the portal")
     row = _document(invoice_id)
     name = f"{row.number or 'draft'}.json".replace("/", "-")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(einvoices.export([row]), 200, headers, mimetype=FILE)
+    return attachment(einvoices.export([row]), name, FILE)
 
 
 @blueprint.get("/e-invoices/documents")
@@ -97,8 +97,7 @@ def download_many(query: Days) -> Response:
     need_staff(NOUN)
     personal.require("Documents of the portal")
     rows = einvoices.documents_of(_day(query.first, "/first"), _day(query.last, "/last"))
-    headers = {"Content-Disposition": 'attachment; filename="e-invoices.json"', "Cache-Control": "no-store"}
-    return Response(einvoices.export(rows, many=True), 200, headers, mimetype=FILE)
+    return attachment(einvoices.export(rows, many=True), "e-invoices.json", FILE)
 
 
 @blueprint.post("/invoices/<uuid:invoice_id>/e-invoice")

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response
 
 from app import personal
+from app.api.attachments import attachment
 from app.api.body import Body, Meta
 from app.api.endpoint import endpoint
 from app.api.envelope import resource, success
@@ -59,8 +60,7 @@ def read_csv(query: AskedCsv) -> Response:
     filing = _make(query)
     text = gst_returns.as_csv(filing, None if query.section is None else {query.section})
     name = f"gstr1-{filing.gstin}-{filing.month}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(text, mimetype=CSV, headers=headers)
+    return attachment(text, name, CSV)
 
 
 def _make(query: Asked) -> Filing:

@@ -8,15 +8,16 @@ from flask import Blueprint, Response
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app import clock, personal
+from app import clock
 from app.api import serializers
+from app.api.attachments import PDF, pdf_of
 from app.api.body import Body, Meta, Page, Text, check_year
 from app.api.endpoint import endpoint
 from app.api.envelope import paginate, success
 from app.api.guards import current_actor, get_account, guard, limit_to_caller
 from app.api.idempotency import idempotent
 from app.api.serializers import need_staff
-from app.db import db, transaction
+from app.db import db
 from app.domain.events import read_instant
 from app.domain.periods import ONE_DAY, Period, day_start
 from app.errors import Invalid, NotFound
@@ -30,7 +31,6 @@ blueprint = Blueprint("invoices", __name__)
 
 UNNUMBERED = (InvoiceStatus.draft, InvoiceStatus.parked)
 LONGEST_PERIOD = timedelta(days=400)
-PDF = "application/pdf"
 
 Border = Annotated[
     str, Meta(description="A day in the account's zone, or an instant. The end is the first day after.")
@@ -122,12 +122,7 @@ def issue(invoice_id: UUID) -> Response:
 @endpoint("Download an invoice", media=PDF)
 def download(invoice_id: UUID) -> Response:
     """The PDF, the same bytes each time. 409 for a draft."""
-    with transaction():
-        row = _get(invoice_id)
-        content = personal.document(row)
-        name = f"{row.number}.pdf".replace("/", "-")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(content, 200, headers, mimetype=PDF)
+    return pdf_of(lambda: _get(invoice_id))
 
 
 def _visible() -> Select[Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response
 
 from app import clock
+from app.api.attachments import attachment
 from app.api.body import Body, Meta, Page
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
@@ -109,8 +110,7 @@ def download_simulation(simulation_id: UUID) -> Response:
     need_staff("Simulations")
     found = simulations.get(simulation_id)
     name = f"simulation-{found.version.plan.code}-v{found.version.number}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(simulation_results.sheet(found), 200, headers, mimetype=CSV)
+    return attachment(simulation_results.sheet(found), name, CSV)
 
 
 @blueprint.post("/simulations/<uuid:simulation_id>/cancel")

@@ -6,24 +6,23 @@ from uuid import UUID
 from flask import Blueprint, Response
 from sqlalchemy import Select, select
 
-from app import clock, personal
+from app import clock
+from app.api.attachments import PDF, pdf_of
 from app.api.body import Meta, Page, Text
 from app.api.endpoint import endpoint
 from app.api.envelope import decimal_text, instant_text, paginate, related, resource, success
 from app.api.guards import get_account, guard, limit_to_caller
 from app.api.wallet_parts import get_wallet
-from app.db import db, transaction
+from app.db import db
 from app.domain.numbering import ist_date
 from app.errors import NotFound
 from app.models import Voucher
 from app.models.vouchers import VoucherKind
-from app.services import advance_tax, documents
+from app.services import advance_tax
 from app.services.invoice_lines import taxes_json
 from app.services.wallet_rules import read_amount
 
 blueprint = Blueprint("vouchers", __name__)
-
-PDF = "application/pdf"
 
 
 class ListQuery(Page):
@@ -69,11 +68,7 @@ def read_voucher(voucher_id: UUID) -> Response:
 @endpoint("Download a voucher", media=PDF)
 def download(voucher_id: UUID) -> Response:
     """The PDF, the same bytes each time."""
-    with transaction():
-        row = _get(voucher_id)
-        content, name = personal.document(row), documents.file_name(row)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(content, 200, headers, mimetype=PDF)
+    return pdf_of(lambda: _get(voucher_id))
 
 
 @blueprint.get("/wallets/<uuid:wallet_id>/top-ups/quote")
