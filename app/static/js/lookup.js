@@ -1,6 +1,7 @@
 /* A combobox (WAI-ARIA 1.2, list autocomplete) that looks records up while one types; the chosen id rides in the hidden input. */
 const WAIT_MS = 180;
 let serial = 0;
+let timer;
 
 const parts = (box) => ({
   text: box.querySelector("[role=combobox]"),
@@ -15,6 +16,9 @@ const close = ({ text, list }) => {
 };
 
 const choose = (box, option) => {
+  // What was asked for while typing comes too late to be shown.
+  window.clearTimeout(timer);
+  serial += 1;
   const { text, id } = parts(box);
   id.value = option.dataset.id;
   text.value = option.textContent;
@@ -65,7 +69,6 @@ const move = (box, step) => {
   next.scrollIntoView({ block: "nearest" });
 };
 
-let timer;
 document.addEventListener("input", (event) => {
   const box = event.target.closest?.("[data-lookup]");
   if (!box || event.target.role !== "combobox") return;
